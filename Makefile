@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh Debian 12:  make demo   make test   (and `make check` adds the long ones).
+PRESET ?= release
+PYTHON ?= python3
+BUILD := build/$(PRESET)
+VENV := .venv
+RESULTS := build/test-results
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT := 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
+endif
+MPIRUN := mpirun --oversubscribe --bind-to none
+
+.PHONY: help demo test check bench build configure dependencies check-dependencies clean
+help:
+	@echo "make demo    install what is missing, build, run a sweep over a small trained model, write a report"
+	@echo "make test    install what is missing, build, run the tests"
+	@echo "make check   the long tests too: sanitizers, lint, kill-and-resume, readers, browser"
+	@echo "make bench   measure forks against the naive loop, and print a table"
+
+dependencies:
+	@scripts/install_dependencies.sh
+
+check-dependencies:
+	@scripts/install_dependencies.sh check
+
+$(VENV)/.ready: analysis/pyproject.toml | dependencies
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e "analysis[test]"
+	@touch $@
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | dependencies
+	cmake --preset $(PRESET) -DSTEERGRID_PYTHON=$(abspath $(VENV))/bin/python
+
+build: dependencies $(VENV)/.ready $(BUILD)/build.ninja
+	cmake --build $(BUILD)
+
+demo: dependencies $(VENV)/.ready $(BUILD)/build.ninja
+	cmake --build $(BUILD) --target steergrid
+	$(MPIRUN) -n 3 $(BUILD)/steergrid run jobs/demo/sweep.yaml
+	$(BUILD)/steergrid status jobs/demo/results/demo.h5
+	$(BUILD)/steergrid report jobs/demo/results/demo.h5 -o jobs/demo/results/report
+	@echo "Report: jobs/demo/results/report/report.html"
+	@if [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open jobs/demo/results/report/report.html; fi
+
+test: build
+	@mkdir -p $(RESULTS)
+	ctest --test-dir $(BUILD) --output-on-failure --label-exclude long --output-junit $(abspath $(RESULTS))/ctest.xml
+	STEERGRID=$(abspath $(BUILD))/steergrid STORE_WRITER=$(abspath $(BUILD))/tests/store/store_writer \
+	  $(VENV)/bin/python -m pytest -q tests -m "not long" \
+	  --junitxml=$(RESULTS)/pytest.xml
+
+check: check-dependencies build
+	scripts/check.sh $(BUILD) $(VENV) $(RESULTS)
+
+bench: build
+	benchmarks/run.sh $(BUILD)
+
+clean:
+	rm -rf build
