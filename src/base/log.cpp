@@ -1,0 +1,28 @@
+#include "base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+
+namespace steergrid {
+
+void start_log(const std::string& who, const std::string& file, bool verbose) try {
+  std::vector<spdlog::sink_ptr> sinks{std::make_shared<spdlog::sinks::stderr_color_sink_mt>()};
+  if (!file.empty() && ::isatty(STDERR_FILENO) != 0) sinks.front()->set_level(spdlog::level::warn);
+  if (!file.empty()) sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+  auto logger = std::make_shared<spdlog::logger>(who, sinks.begin(), sinks.end());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [%n] %v");
+  logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+} catch (const spdlog::spdlog_ex& e) {
+  failed("log file {}: {}", file, e.what());
+}
+
+}  // namespace steergrid

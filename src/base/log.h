@@ -1,0 +1,13 @@
+// Logging: one event a line, through spdlog. `app` sets it up once; everyone else calls spdlog::info and friends.
+#pragma once
+
+#include <string>
+
+namespace steergrid {
+
+/// Lines go to stderr and, where `file` is not empty, are appended to it; then a terminal shows warnings only, and is
+/// free for a live progress line. `who` names the process in each line ("coordinator", "rank 3"). Throws Error if the
+/// file cannot be opened.
+void start_log(const std::string& who, const std::string& file, bool verbose);
+
+}  // namespace steergrid

@@ -1,0 +1,20 @@
+#include "base/clock.h"
+
+#include <gtest/gtest.h>
+
+namespace steergrid {
+namespace {
+
+TEST(Clock, WritesTimesAsIso8601InUtc) {
+  EXPECT_EQ(iso8601(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(iso8601(1'769'860'800'999'999'999), "2026-01-31T12:00:00Z");
+}
+
+TEST(Clock, GoesForward) {
+  const double before = monotonic_seconds();
+  EXPECT_GE(monotonic_seconds(), before);
+  EXPECT_GT(wall_ns(), 1'700'000'000'000'000'000);
+}
+
+}  // namespace
+}  // namespace steergrid

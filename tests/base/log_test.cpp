@@ -1,0 +1,45 @@
+#include "base/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>  // getpid
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "base/error.h"
+
+namespace steergrid {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Log, AppendsLinesThatNameTheProcess) {
+  const std::string path = testing::TempDir() + "steergrid_log_test_" + std::to_string(::getpid());
+  std::ofstream(path) << "before\n";
+  start_log("rank 3", path, false);
+  spdlog::info("hello");
+  spdlog::debug("details");
+  std::ifstream in(path);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_THAT(text, testing::StartsWith("before\n"));
+  EXPECT_THAT(text, HasSubstr("[rank 3] hello\n"));
+  EXPECT_THAT(text, Not(HasSubstr("details")));
+  std::remove(path.c_str());
+}
+
+TEST(Log, SaysWhichFileCannotBeOpened) {
+  try {
+    start_log("x", testing::TempDir(), false);  // a folder
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr(testing::TempDir()));
+  }
+}
+
+}  // namespace
+}  // namespace steergrid
