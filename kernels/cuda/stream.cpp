@@ -1,0 +1,105 @@
+// The stream, its memory, and the staging ring.
+#include "kernels/cuda/stream.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "kernels/cuda/check.h"
+
+namespace steergrid::cuda {
+
+std::string describe_device(int device) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver)
+    bad_input("no CUDA device: {}", cudaGetErrorString(status));
+  STEERGRID_CUDA(status);
+  if (device < 0 || device >= count) bad_input("CUDA device {}: this machine has devices 0 to {}", device, count - 1);
+  int major = 0, minor = 0, multiprocessors = 0;
+  STEERGRID_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  STEERGRID_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  STEERGRID_CUDA(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  return fmt::format("sm_{}{}, {} multiprocessors", major, minor, multiprocessors);
+}
+
+Stream::Stream(int device) : device_(device) {
+  STEERGRID_CUDA(cudaSetDevice(device));
+  STEERGRID_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  // Freed memory stays with the process: passes ask for the same buffers again and again.
+  cudaMemPool_t pool = nullptr;
+  STEERGRID_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
+  std::uint64_t keep = ~std::uint64_t{0};
+  STEERGRID_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+}
+
+Stream::~Stream() {
+  cudaStreamSynchronize(stream_);
+  cudaStreamDestroy(stream_);
+}
+
+void Stream::wait() const { STEERGRID_CUDA(cudaStreamSynchronize(stream_)); }
+
+void* Stream::allocate(std::size_t bytes) const {
+  void* memory = nullptr;
+  if (bytes > 0) STEERGRID_CUDA(cudaMallocAsync(&memory, bytes, stream_));
+  return memory;
+}
+
+void Stream::free(void* memory) const noexcept {
+  if (memory != nullptr) cudaFreeAsync(memory, stream_);  // destructors call this: a failure shows at the next call
+}
+
+Staging::Staging(std::shared_ptr<const Stream> stream) : stream_(std::move(stream)) {
+  for (Slot& slot : slots_) STEERGRID_CUDA(cudaEventCreateWithFlags(&slot.passed, cudaEventDisableTiming));
+}
+
+Staging::~Staging() {
+  cudaStreamSynchronize(stream_->get());
+  for (Slot& slot : slots_) {
+    cudaEventDestroy(slot.passed);
+    cudaFreeHost(slot.host);
+    stream_->free(slot.device);
+  }
+}
+
+void Staging::grow(Slot& slot, std::size_t bytes) {
+  const std::size_t size = std::max<std::size_t>(2 * bytes, 16 << 10);
+  cudaFreeHost(slot.host);
+  stream_->free(slot.device);
+  slot.host = slot.device = nullptr;
+  slot.bytes = 0;
+  void* host = nullptr;
+  STEERGRID_CUDA(cudaMallocHost(&host, size));
+  slot.host = static_cast<std::byte*>(host);
+  slot.device = static_cast<std::byte*>(stream_->allocate(size));
+  slot.bytes = size;
+}
+
+std::vector<const void*> Staging::copy(std::initializer_list<std::span<const std::byte>> arrays) {
+  constexpr std::size_t kAlignment = 16;
+  const auto aligned = [](std::size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; };
+  // The kernels that read the slot before were all queued by now.
+  const std::size_t previous = (next_ + slots_.size() - 1) % slots_.size();
+  STEERGRID_CUDA(cudaEventRecord(slots_[previous].passed, stream_->get()));
+  Slot& slot = slots_[next_];
+  STEERGRID_CUDA(cudaEventSynchronize(slot.passed));
+  next_ = (next_ + 1) % slots_.size();
+
+  std::size_t bytes = 0;
+  for (const auto& array : arrays) bytes += aligned(array.size());
+  if (bytes > slot.bytes) grow(slot, bytes);
+  std::vector<const void*> found;
+  std::size_t at = 0;
+  for (const auto& array : arrays) {
+    if (!array.empty()) std::memcpy(slot.host + at, array.data(), array.size());
+    found.push_back(slot.device + at);
+    at += aligned(array.size());
+  }
+  if (at > 0) STEERGRID_CUDA(cudaMemcpyAsync(slot.device, slot.host, at, cudaMemcpyHostToDevice, stream_->get()));
+  return found;
+}
+
+}  // namespace steergrid::cuda
