@@ -1,0 +1,170 @@
+#include "engine/safetensors_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "engine/json_check.h"
+#include "engine/problems.h"
+
+namespace steergrid {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
+constexpr int kDeepestHeader = 4;                      // header > tensor > shape is 3
+constexpr std::size_t kMostDimensions = 8;
+
+/// A dtype of the format, its size, and whether the engine computes with it.
+struct KnownDType {
+  std::string_view name;
+  std::uint64_t bytes;
+  std::optional<DType> usable;
+};
+constexpr KnownDType kKnown[] = {
+    {"F32", 4, DType::Float32},
+    {"F16", 2, DType::Float16},
+    {"BF16", 2, DType::BFloat16},
+    {"F64", 8, {}},
+    {"I64", 8, {}},
+    {"U64", 8, {}},
+    {"I32", 4, {}},
+    {"U32", 4, {}},
+    {"I16", 2, {}},
+    {"U16", 2, {}},
+    {"I8", 1, {}},
+    {"U8", 1, {}},
+    {"BOOL", 1, {}},
+    {"F8_E4M3", 1, {}},
+    {"F8_E5M2", 1, {}},
+};
+
+/// An integer from 0 to what int64 holds.
+std::optional<std::int64_t> natural(const json& value) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > INT64_MAX) return std::nullopt;
+  return static_cast<std::int64_t>(value.get<std::uint64_t>());
+}
+
+std::string found(const json& value) {
+  return shown(value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 200));
+}
+
+std::string_view header_text(const MappedFile& file) {
+  const auto begin = reinterpret_cast<const char*>(file.bytes().data());
+  return {begin + 8, safetensors_data_begin(file) - 8};
+}
+
+std::optional<std::vector<std::int64_t>> read_shape(const json& value) {
+  if (!value.is_array() || value.size() > kMostDimensions) return std::nullopt;
+  std::vector<std::int64_t> shape;
+  for (const json& dimension : value) {
+    const auto n = natural(dimension);
+    if (!n) return std::nullopt;
+    shape.push_back(*n);
+  }
+  return shape;
+}
+
+/// product(shape) * size, or nothing if 64 bits do not hold it.
+std::optional<std::int64_t> byte_count(const std::vector<std::int64_t>& shape, std::uint64_t size) {
+  auto n = static_cast<std::int64_t>(size);
+  for (const std::int64_t dimension : shape)
+    if (__builtin_mul_overflow(n, dimension, &n)) return std::nullopt;
+  return n;
+}
+
+/// One entry of the header, its offsets into `data`; a problem is added and nothing returned if it is wrong.
+std::optional<TensorEntry> read_entry(const std::string& name, const json& value, std::span<const std::byte> data,
+                                      Problems& problems) {
+  const auto wrong = [&](const auto& expected, const std::string& instead) -> std::optional<TensorEntry> {
+    problems.add("tensor '{}': expected {}, found {}", shown(name), expected, instead);
+    return std::nullopt;
+  };
+  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets"))
+    return wrong("an object with dtype, shape and data_offsets", found(value));
+  if (!value["dtype"].is_string()) return wrong("a dtype's name", found(value["dtype"]));
+  auto shape = read_shape(value["shape"]);
+  if (!shape) return wrong("a shape of at most 8 sizes of 0 or more", found(value["shape"]));
+  const json& offsets = value["data_offsets"];
+  const auto begin = offsets.is_array() && offsets.size() == 2 ? natural(offsets[0]) : std::nullopt;
+  const auto end = begin ? natural(offsets[1]) : std::nullopt;
+  if (!begin || !end || *begin > *end) return wrong("data_offsets [begin, end] with 0 <= begin <= end", found(offsets));
+  if (std::cmp_greater(*end, data.size()))
+    return wrong(fmt::format("data within the {} bytes after the header (is the file truncated?)", data.size()),
+                 fmt::format("data_offsets {}", found(offsets)));
+
+  TensorEntry entry;
+  entry.dtype_name = value["dtype"].get<std::string>();
+  entry.shape = std::move(*shape);
+  entry.bytes = data.subspan(static_cast<std::size_t>(*begin), static_cast<std::size_t>(*end - *begin));
+  const auto* known = std::ranges::find(kKnown, entry.dtype_name, &KnownDType::name);
+  if (known == std::end(kKnown)) return entry;  // a newer dtype of an unknown size: listed, never read
+  entry.dtype = known->usable;
+  const auto expected = byte_count(entry.shape, known->bytes);
+  const std::string what = fmt::format("{} {}", entry.dtype_name, found(value["shape"]));
+  if (!expected) return wrong("a size that 64 bits hold", what);
+  if (*expected != *end - *begin)
+    return wrong(fmt::format("{} bytes for {}", *expected, what), fmt::format("{} bytes", *end - *begin));
+  return entry;
+}
+
+/// The data must be tiled: a tensor begins where the one before ends, the last one ends with the file.
+void check_tiling(const std::vector<NamedTensor>& tensors, std::span<const std::byte> data, Problems& problems) {
+  std::size_t end = 0;
+  std::string_view before = "the header";
+  for (const NamedTensor& t : tensors) {
+    const auto begin = static_cast<std::size_t>(t.entry.bytes.data() - data.data());
+    if (begin != end)
+      problems.add("tensor '{}': expected data from byte {} on (the end of {}), found from byte {} on: {}",
+                   shown(t.name), end, shown(before), begin, begin < end ? "they overlap" : "there is a hole");
+    end = std::max(end, begin + t.entry.bytes.size());
+    before = t.name;
+  }
+  if (problems.empty() && end != data.size())
+    problems.add("expected the data to end at byte {} with tensor '{}', found {} bytes", end, shown(before),
+                 data.size());
+}
+
+}  // namespace
+
+std::size_t safetensors_data_begin(const MappedFile& file) {
+  const auto bytes = file.bytes();
+  if (bytes.size() < 8) bad_input("{}: expected a safetensors file, found {} bytes", file.path(), bytes.size());
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < 8; ++i) length |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+  if (length > kLongestHeader)
+    bad_input("{}: expected a header of at most {} bytes, found {} (is this a safetensors file?)", file.path(),
+              kLongestHeader, length);
+  if (length > bytes.size() - 8)
+    bad_input("{}: the header says {} bytes, the file has {} after its length (is it truncated?)", file.path(), length,
+              bytes.size() - 8);
+  return 8 + static_cast<std::size_t>(length);
+}
+
+std::vector<NamedTensor> read_safetensors(const MappedFile& file) {
+  const std::string_view text = header_text(file);
+  check_json_object(text, file.path() + ": header", kDeepestHeader);
+  const json header = json::parse(text);
+  const auto data = file.bytes().subspan(safetensors_data_begin(file));
+
+  Problems problems;
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") continue;
+    if (auto entry = read_entry(name, value, data, problems)) tensors.push_back({name, std::move(*entry)});
+  }
+  std::ranges::stable_sort(tensors, {}, [](const NamedTensor& t) {
+    return std::pair(t.entry.bytes.data(), t.entry.bytes.size());  // an empty tensor before the one that begins there
+  });
+  if (problems.empty()) check_tiling(tensors, data, problems);
+  problems.throw_if_any(file.path());
+  return tensors;
+}
+
+}  // namespace steergrid
