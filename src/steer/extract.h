@@ -1,0 +1,25 @@
+// Extract units: differences of the residual at the answer letter between the two members of each pair, after every
+// layer (Rimsky et al. 2023, section 2.1). A pair shares its prompt: one walk of the prompt's rows and one short branch
+// a member.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "steer/loaded_model.h"
+#include "steer/unit_result.h"
+
+namespace steergrid {
+
+/// How a unit is computed; none of it changes a bit of the result.
+struct PassOptions {
+  std::int64_t rows = 16384;  // rows in flight at most (one prompt and one fork always fit)
+  bool naive = false;         // one full forward a member, question, layer and coefficient: for tests and benchmarks
+};
+
+/// Runs the pairs `items`. Collective over the model's team; every member returns the same result.
+/// Throws Error for an item whose tokens do not fit.
+ExtractResult extract(const LoadedModel& model, std::span<const AbItem> items, bool keep_activations,
+                      const PassOptions& options);
+
+}  // namespace steergrid
