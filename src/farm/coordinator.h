@@ -1,0 +1,59 @@
+// Rank 0: hands units to teams and commits what comes back. It computes no model and waits for nobody.
+//
+// A loop: take the letters that arrived, serve the teams that asked, sleep half a millisecond if nothing happened. All
+// sends are posts, so a slow or dead worker stops nothing. A model is a *stage*: STAGE goes to every worker; leaders
+// open the model and ask (REQUEST); they get WORK, or nothing until there is some; answers are DONE and FAILED. When
+// the stage's last unit has ended, the next STAGE goes out, or STOP. A stop request lets units in flight come back
+// first. Workers that die: mpirun ends the whole launch and the same command resumes; where it does not
+// (--enable-recovery), `UnitQueue::on_lost` is where a watchdog's finding enters.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+
+#include "comm/mailbox.h"
+#include "comm/topology.h"
+#include "farm/desk.h"
+#include "farm/messages.h"
+
+namespace steergrid {
+
+class Coordinator {
+ public:
+  /// `records`: one a unit, or none for a fresh run. What is passed must outlive the run.
+  Coordinator(const Plan& plan, const Topology& topology, std::span<const UnitRecord> records,
+              const CoordinatorCalls& calls);
+
+  /// Runs all stages, tells every worker to stop, returns how it ended. Only on rank 0 of several.
+  Ending run();
+
+ private:
+  struct Client {  // a team's leader, during a stage
+    int team = 0;
+    int wants = 0;                // units it asked for and did not get
+    std::set<int> parcels;        // Vectors units whose payload it has
+    std::map<int, Order> orders;  // in flight
+  };
+
+  void open_stage(int model);
+  void read(const Letter& letter);
+  void on(int from, const message::Request& request);
+  void on(int from, message::Done& done);
+  void on(int from, const message::Failed& failed);
+  void on(int from, const message::Broken& broken);
+  bool serve(int leader, Client& client);
+  bool add_parcel(const Order& order, Client& client, message::Work& work);
+  Order take_order(int leader, int unit);
+  int teams() const;
+  void tell_everybody(const message::Any& message);
+
+  const Plan& plan_;
+  const Topology& topology_;
+  Mailbox mail_;
+  Desk desk_;
+  std::optional<int> stage_;
+  std::map<int, Client> clients_;  // by leader's rank
+};
+
+}  // namespace steergrid

@@ -1,0 +1,197 @@
+#include "farm/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <utility>
+
+#include "base/clock.h"
+#include "farm/plan_facts.h"
+#include "farm/run_unit.h"
+#include "farm/watchdog.h"
+
+namespace steergrid {
+namespace {
+
+constexpr double kShortUnit = 0.05;   // seconds; for shorter ones the way to rank 0 and back counts
+constexpr double kWaitForMates = 60;  // seconds a member that threw waits for the others' agreement
+constexpr double kGoodbye = 10;       // seconds for the last messages to leave
+
+/// Calls a step of the application; why it failed, if it did.
+std::optional<Ending> tried(const std::function<void()>& step) try {
+  step();
+  return std::nullopt;
+} catch (const Error& e) {
+  return Ending{e.code(), e.what()};
+} catch (const std::exception& e) {
+  return Ending{ExitCode::Failed, e.what()};
+}
+
+/// One member's part in a team's stage: the payloads it keeps, and a unit run and agreed upon.
+class Member {
+ public:
+  Member(const Plan& plan, const WorkerCalls& calls, Team& team, Team& orders)
+      : plan_(plan), calls_(calls), team_(team), orders_(orders) {}
+
+  void keep(std::vector<message::Parcel>& parcels) {
+    for (message::Parcel& p : parcels) payloads_[p.key] = std::move(p.bytes);
+  }
+
+  Attempt run(const Order& order) {
+    const auto key = payload_key(plan_, order);
+    const std::span<const std::byte> payload =
+        key ? std::span<const std::byte>(payloads_.at(*key)) : std::span<const std::byte>();
+    Attempt attempt = attempt_unit(calls_, order, payload, team_);
+    std::optional<Deadline> patience;
+    if (attempt.failure && team_.size() > 1)
+      patience.emplace(kWaitForMates, "unit failed on this rank, but its team does not answer: " + *attempt.failure);
+    attempt.failure = agree(attempt.failure, orders_);
+    return attempt;
+  }
+
+  Team& orders() { return orders_; }
+
+ private:
+  const Plan& plan_;
+  const WorkerCalls& calls_;
+  Team& team_;
+  Team& orders_;
+  std::map<int, std::vector<std::byte>> payloads_;  // by Vectors unit, for this stage
+};
+
+}  // namespace
+
+/// A leader's stage: a backlog of orders, filled from rank 0 before it runs dry, emptied through the team.
+class Worker::Leading {
+ public:
+  Leading(int model, Mailbox& mail, Member& member) : model_(model), mail_(mail), member_(member) {}
+
+  /// Until a letter comes that is not for this stage: that one is returned.
+  Letter run() {
+    for (;;) {
+      ask_ahead();
+      auto letter = backlog_.empty() ? std::optional(mail_.wait()) : mail_.take();
+      if (letter) {
+        message::Any m = message::decode(letter->bytes);
+        auto* work = std::get_if<message::Work>(&m);
+        if (work == nullptr) {
+          tell_team({});
+          return std::move(*letter);
+        }
+        file(*work);
+      } else {
+        const Order order = backlog_.front();
+        backlog_.pop_front();
+        run_with_team(order);
+      }
+    }
+  }
+
+ private:
+  void ask_ahead() {
+    const int enough = last_was_short_ ? 2 : 1;
+    const int have = static_cast<int>(backlog_.size());
+    if (asked_ || have >= enough) return;
+    asked_ = true;
+    mail_.post(0, message::encode(message::Request{model_, enough - have}));
+  }
+
+  void file(message::Work& work) {
+    if (broken_) return;
+    asked_ = false;
+    backlog_.insert(backlog_.end(), work.orders.begin(), work.orders.end());
+    for (message::Parcel& p : work.parcels) parcels_.push_back(std::move(p));
+  }
+
+  /// An empty WORK ends the stage for the members.
+  void tell_team(message::Work work) {
+    auto bytes = message::encode(message::Any(work));
+    if (member_.orders().size() > 1) member_.orders().broadcast(bytes);
+    member_.keep(work.parcels);
+  }
+
+  void run_with_team(const Order& order) {
+    tell_team({{order}, std::exchange(parcels_, {})});
+    const std::int64_t started = wall_ns();
+    const double start = monotonic_seconds();
+    Attempt attempt = member_.run(order);
+    if (attempt.failure) return mail_.post(0, message::encode(message::Failed{order.unit, *attempt.failure}));
+    Answer& answer = attempt.answer;
+    if (answer.write_first)
+      if (const auto why = tried(answer.write_first)) return give_up(*why);
+    last_was_short_ = monotonic_seconds() - start < kShortUnit;
+    const auto post = [&] {
+      mail_.post(0, message::encode(message::Done{order.unit, answer.crc, answer.flags, started, wall_ns(),
+                                                  std::move(answer.bytes)}));
+    };
+    if (const auto why = tried(post)) mail_.post(0, message::encode(message::Failed{order.unit, why->sentence}));
+  }
+
+  /// This leader cannot store: it takes no more work and waits for STOP.
+  void give_up(const Ending& why) {
+    mail_.post(0, message::encode(message::Broken{why}));
+    backlog_.clear();
+    broken_ = asked_ = true;
+  }
+
+  int model_;
+  Mailbox& mail_;
+  Member& member_;
+  std::deque<Order> backlog_;
+  std::vector<message::Parcel> parcels_;  // came in, not yet passed on
+  bool asked_ = false, last_was_short_ = false, broken_ = false;
+};
+
+Worker::Worker(const Plan& plan, const Topology& topology, const WorkerCalls& calls)
+    : plan_(plan), topology_(topology), calls_(calls), mail_(topology.farm()) {}
+
+Ending Worker::run() {
+  for (;;) {
+    const Letter letter = next_ ? *std::exchange(next_, std::nullopt) : mail_.wait();
+    const message::Any m = message::decode(letter.bytes);
+    if (const auto* stop = std::get_if<message::Stop>(&m)) {
+      mail_.deliver(kGoodbye);
+      return stop->why;
+    }
+    if (const auto* stage = std::get_if<message::Stage>(&m)) work_on(stage->model);
+  }
+}
+
+void Worker::work_on(int model) {
+  const int degree = plan_.models.at(static_cast<std::size_t>(model)).facts.tensor_parallel;
+  const auto seat = topology_.seat(degree);
+  if (!seat) return;
+  Team& team = topology_.team(degree);
+  Team& orders = topology_.orders(degree);
+  const auto trouble = tried([&] { calls_.open_model(model, team); });
+  if (trouble) report(*trouble);
+  const auto any_trouble = agree(trouble ? std::optional(trouble->sentence) : std::nullopt, orders);
+  if (!any_trouble) {
+    Member member(plan_, calls_, team, orders);
+    if (seat->member == 0)
+      next_ = Leading(model, mail_, member).run();
+    else
+      follow(member.orders(), [&](message::Work& work) {
+        member.keep(work.parcels);
+        for (const Order& order : work.orders) member.run(order);
+      });
+  }
+  if (trouble) return;
+  if (const auto why = tried([&] { calls_.close_model(model); })) report(*why);
+}
+
+/// Does what the leader passes on, until it passes on nothing.
+void Worker::follow(Team& orders, const std::function<void(message::Work&)>& obey) {
+  for (;;) {
+    std::vector<std::byte> bytes;
+    orders.broadcast(bytes);
+    message::Any m = message::decode(bytes);
+    auto& work = std::get<message::Work>(m);
+    if (work.orders.empty()) return;
+    obey(work);
+  }
+}
+
+void Worker::report(const Ending& why) { mail_.post(0, message::encode(message::Broken{why})); }
+
+}  // namespace steergrid
