@@ -1,0 +1,168 @@
+#include "store/lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace steergrid::store {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::time_t kAbandonedAfter = 600;  // seconds without a heartbeat
+
+std::string this_host() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+LockOwner this_process() {
+  LockOwner me{this_host(), "", ::getpid(), iso8601(wall_ns())};
+  for (const char* variable : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"})
+    if (const char* id = std::getenv(variable); id != nullptr && me.job.empty()) me.job = id;
+  return me;
+}
+
+std::string lines_of(const LockOwner& o) {
+  return fmt::format("host {}\npid {}\nstarted {}\njob {}\n", o.host, o.pid, o.started, o.job);
+}
+
+LockOwner read_owner(const std::string& file) {
+  LockOwner owner;
+  std::ifstream in(file);
+  std::string line;
+  for (int i = 0; i < 10 && std::getline(in, line); ++i) {
+    std::istringstream words(line);
+    std::string key, value;
+    words >> key >> value;
+    if (key == "host") owner.host = value;
+    if (key == "pid") owner.pid = std::strtoll(value.c_str(), nullptr, 10);
+    if (key == "started") owner.started = value;
+    if (key == "job") owner.job = value;
+  }
+  return owner;
+}
+
+[[noreturn]] void taken(const std::string& output, const LockOwner& owner, const std::string& file) {
+  failed("{}: another run writes to it: {}; if that is not so, remove {}", output, owner.text(), file);
+}
+
+bool abandoned(const std::string& file, const LockOwner& owner) {
+  if (owner.pid > 0 && owner.host == this_host())
+    return ::kill(static_cast<pid_t>(owner.pid), 0) != 0 && errno == ESRCH;
+  struct stat info = {};
+  return ::stat(file.c_str(), &info) == 0 && std::time(nullptr) - info.st_mtime > kAbandonedAfter;
+}
+
+bool lock_unsupported(int error) {
+  return error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL;
+}
+
+bool same_file(int descriptor, const std::string& path) {
+  struct stat mine = {}, there = {};
+  return ::fstat(descriptor, &mine) == 0 && ::stat(path.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
+         mine.st_dev == there.st_dev;
+}
+
+void write_whole(int descriptor, const std::string& text, const std::string& file) {
+  if (::ftruncate(descriptor, 0) != 0 ||
+      ::pwrite(descriptor, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    failed("{}: cannot be written ({})", file, std::strerror(errno));
+}
+
+}  // namespace
+
+std::string LockOwner::text() const {
+  return fmt::format("process {} on {}, since {}{}", pid, host.empty() ? "?" : host, started.empty() ? "?" : started,
+                     job.empty() ? "" : ", job " + job);
+}
+
+OutputLock::OutputLock(const std::string& output, Kind preferred) : output_(output), kind_(preferred) {
+  std::error_code error;
+  const fs::path folder = fs::path(output).parent_path();
+  if (!folder.empty()) fs::create_directories(folder, error);
+  if (error) failed("{}: the folder cannot be made ({})", output, error.message());
+  const LockOwner me = this_process();
+  if (kind_ == Kind::Flock && !take_flock(me)) kind_ = Kind::OwnerFile;
+  if (kind_ == Kind::OwnerFile) take_owner_file(me);
+}
+
+bool OutputLock::take_flock(const LockOwner& me) {
+  file_ = output_ + ".lock";
+  for (int refusals = 0;;) {
+    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) failed("{}: the lock file {} cannot be made ({})", output_, file_, std::strerror(errno));
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      ::close(std::exchange(descriptor_, -1));
+      if (error == EWOULDBLOCK && ++refusals < 5) {  // `lock_owner` of somebody's status holds it for a moment
+        ::usleep(50'000);
+        continue;
+      }
+      if (error == EWOULDBLOCK) failed("{}: another run writes to it: {}", output_, read_owner(file_).text());
+      if (lock_unsupported(error)) return false;
+      failed("{}: the lock file {} cannot be locked ({})", output_, file_, std::strerror(error));
+    }
+    if (same_file(descriptor_, file_)) break;  // else its last owner has just removed it
+    ::close(std::exchange(descriptor_, -1));
+  }
+  write_whole(descriptor_, lines_of(me), file_);
+  return true;
+}
+
+void OutputLock::take_owner_file(const LockOwner& me) {
+  file_ = output_ + ".owner";
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) {
+      write_whole(descriptor_, lines_of(me), file_);
+      return;
+    }
+    if (errno != EEXIST) failed("{}: the owner file {} cannot be made ({})", output_, file_, std::strerror(errno));
+    const LockOwner owner = read_owner(file_);
+    if (!abandoned(file_, owner)) taken(output_, owner, file_);
+    ::unlink(file_.c_str());
+  }
+  taken(output_, read_owner(file_), file_);
+}
+
+OutputLock::~OutputLock() {
+  if (descriptor_ < 0) return;
+  if (same_file(descriptor_, file_)) ::unlink(file_.c_str());
+  ::close(descriptor_);
+}
+
+void OutputLock::beat() {
+  if (kind_ != Kind::OwnerFile || monotonic_seconds() - last_beat_ < 30) return;
+  last_beat_ = monotonic_seconds();
+  ::futimens(descriptor_, nullptr);
+}
+
+std::optional<LockOwner> lock_owner(const std::string& output) {
+  const std::string lock = output + ".lock", owner = output + ".owner";
+  const int descriptor = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor >= 0) {
+    const bool held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ::close(descriptor);
+    if (held) return read_owner(lock);
+  }
+  if (fs::exists(owner) && !abandoned(owner, read_owner(owner))) return read_owner(owner);
+  return std::nullopt;
+}
+
+}  // namespace steergrid::store

@@ -1,0 +1,54 @@
+// A look at a result file from outside, for `steergrid status`: no MPI, read-only, also while a run is writing.
+//
+// The file is not trusted: what is no HDF5 file, truncated, of another version, incomplete or of absurd sizes gives an
+// Error. Only /sched/units is read twice to be fresh; results themselves are not looked at.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+#include "store/lock.h"
+#include "store/records.h"
+
+namespace steergrid::store {
+
+struct StateCounts {
+  int total = 0, done = 0, failed = 0, blocked = 0, suspect = 0;
+  int not_finite = 0, baseline_only = 0, mixed = 0;  // done ones with that flag
+};
+
+struct ModelStatus {
+  std::string name;
+  StateCounts extract, vectors, evaluate;
+  double cells = 0, cells_done = 0;  // a cell: one run, layer, coefficient; a unit counts by its share of questions
+};
+
+struct FailedUnit {
+  int unit = -1;
+  UnitState state = UnitState::Failed;
+  UnitKind kind = UnitKind::Extract;
+  std::string model, target;
+  int first = 0, count = 0;
+  std::uint32_t attempts = 0;
+  std::string sentence;
+};
+
+struct Status {
+  std::string name, created, fingerprint;
+  std::vector<ModelStatus> models;  // in the plan's order
+  std::vector<FailedUnit> failures;
+  StateCounts total;
+  double cells = 0, cells_done = 0;
+  double cells_per_second = 0;         // over the last five minutes
+  std::optional<double> seconds_left;  // unknown until a unit of every kind that is left has finished
+  int launches = 0;
+  std::optional<LockOwner> running;  // who is writing right now
+};
+
+/// `now`: ns since the epoch, for the rate. Throws Error (bad input). Independent.
+Status read_status(const std::string& path, std::int64_t now);
+
+}  // namespace steergrid::store
