@@ -1,0 +1,23 @@
+// The subcommands. Each `add_...` registers one with its options; its callback does the work and sets `code`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+
+namespace steergrid {
+
+/// main's arguments, for MPI_Init and for provenance.
+struct Invocation {
+  int argc;
+  char** argv;
+};
+
+void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_plan(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_validate(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_status(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_report(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation);
+
+}  // namespace steergrid

@@ -1,0 +1,167 @@
+#include "app/coordinator_side.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "farm/signals.h"
+
+namespace steergrid {
+namespace {
+
+constexpr double kLineEvery = 30;  // seconds between plain progress lines
+
+int terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+}
+
+store::VectorRows rows_of(const SteeringVectors& v) { return {v.mean, v.scale, v.mean_norm, v.residual_norm}; }
+
+}  // namespace
+
+CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& file, store::OutputLock& lock, bool live,
+                                 bool logged)
+    : prepared_(prepared), file_(file), lock_(lock), live_(live), logged_(logged), last_line_(monotonic_seconds()) {
+  for (const ModelPlan& m : prepared.plan.models)
+    names_.push_back(prepared.spec.models[static_cast<std::size_t>(m.model)].name);
+  calls_ = {.begin = [this](int unit, std::uint32_t attempt) { begin(unit, attempt); },
+            .payload = [this](int unit) { return payload(unit); },
+            .commit = [this](const Finished& done) { commit(done); },
+            .run_vectors = [this](int unit, std::uint32_t) { run_vectors(unit); },
+            .failed =
+                [this](int unit, const std::string& why) {
+                  spdlog::error("unit {} failed: {}", unit, why);
+                  file_.fail(unit, why);
+                },
+            .blocked = [this](int unit, int because_of) { block(unit, because_of); },
+            .released = [this](int unit, std::uint32_t attempt) { file_.begin(unit, attempt); },
+            .stop_requested = stop_signal_arrived,
+            .progress = [this](const Snapshot& s) { show(s); }};
+}
+
+std::vector<UnitRecord> CoordinatorSide::records(bool retry) {
+  std::vector<UnitRecord> records(file_.records().size());
+  // From the last: what depends on a unit comes after it, so a kill half-way forgets no cause before its consequences.
+  for (std::size_t i = records.size(); i-- > 0;) {
+    const store::UnitRecord stored = file_.records()[i];
+    const bool spoiled = stored.state == store::UnitState::Failed || stored.state == store::UnitState::Blocked ||
+                         (stored.flags & store::kFlagBaselineOnly) != 0;
+    if (retry && spoiled) {
+      file_.begin(static_cast<int>(i), 0);
+    } else {
+      records[i] = {static_cast<UnitRecord::State>(stored.state), stored.attempt};
+    }
+  }
+  return records;
+}
+
+void CoordinatorSide::begin(int unit, std::uint32_t attempt) { file_.begin(unit, attempt); }
+
+void CoordinatorSide::block(int unit, int because_of) {
+  const Unit& failed = prepared_.plan.units[static_cast<std::size_t>(because_of)];
+  const VectorPlan& source =
+      prepared_.plan.models[static_cast<std::size_t>(failed.model)].vectors[static_cast<std::size_t>(failed.target)];
+  const std::string why = fmt::format("blocked: extract of {} failed (pairs {} to {})",
+                                      prepared_.spec.vectors[static_cast<std::size_t>(source.source)].name,
+                                      failed.first, failed.first + failed.count - 1);
+  spdlog::warn("unit {}: {}", unit, why);
+  file_.block(unit, why);
+}
+
+std::uint32_t CoordinatorSide::inherited_flags(const ModelPlan& plan, const Unit& unit) const {
+  std::vector<int> inputs;
+  if (unit.kind == UnitKind::Vectors) {
+    std::vector<int> sources = plan.normalize_over;
+    sources.push_back(unit.target);
+    for (const int source : sources) {
+      const auto& blocks = plan.vectors[static_cast<std::size_t>(source)].blocks;
+      inputs.insert(inputs.end(), blocks.begin(), blocks.end());
+    }
+  } else if (unit.kind == UnitKind::Evaluate) {
+    const RunPlan& run = plan.runs[static_cast<std::size_t>(unit.target)];
+    inputs.push_back(plan.vectors[static_cast<std::size_t>(run.vectors)].unit);
+  }
+  std::uint32_t flags = 0;
+  for (const int input : inputs) flags |= file_.records()[static_cast<std::size_t>(input)].flags;
+  return flags & store::kFlagMixedIdentity;
+}
+
+void CoordinatorSide::commit(const Finished& done) {
+  const Unit& unit = prepared_.plan.units[static_cast<std::size_t>(done.unit)];
+  const ModelPlan& plan = prepared_.plan.models[static_cast<std::size_t>(unit.model)];
+  if (unit.kind == UnitKind::Extract) {
+    const store::Block block = store::decode_block(done.bytes);
+    file_.write_block(done.unit, block.rows());
+    if (!block.activations.empty()) file_.write_activations(done.unit, block.activations);
+  } else if (!done.bytes.empty()) {
+    file_.write_evaluation(done.unit, store::decode_evaluation(done.bytes).rows());
+  }
+  file_.commit(done.unit, {.crc = done.crc,
+                           .flags = done.flags | inherited_flags(plan, unit),
+                           .started = done.started,
+                           .finished = done.finished,
+                           .team = static_cast<std::uint32_t>(done.team),
+                           .ranks = static_cast<std::uint32_t>(done.ranks)});
+}
+
+const SteeringVectors& CoordinatorSide::raw(int model, int target) {
+  const auto [at, fresh] = raw_.try_emplace({model, target});
+  if (!fresh) return at->second;
+  const ModelPlan& plan = prepared_.plan.models[static_cast<std::size_t>(model)];
+  const VectorPlan& source = plan.vectors[static_cast<std::size_t>(target)];
+  DifferenceSums sums(static_cast<std::size_t>(plan.facts.shape.n_layers),
+                      static_cast<std::size_t>(plan.facts.shape.hidden));
+  for (const int unit : source.blocks) {
+    const store::Block block = file_.read_block(unit);
+    sums.add(block.sums, block.norm_sums);
+  }
+  at->second = mean_vectors(sums, source.items);
+  return at->second;
+}
+
+void CoordinatorSide::run_vectors(int id) {
+  const std::int64_t started = wall_ns();
+  const Unit& unit = prepared_.plan.units[static_cast<std::size_t>(id)];
+  const ModelPlan& plan = prepared_.plan.models[static_cast<std::size_t>(unit.model)];
+  std::vector<std::vector<double>> norms;
+  for (const int other : plan.normalize_over) norms.push_back(raw(unit.model, other).mean_norm);
+  SteeringVectors vectors = raw(unit.model, unit.target);
+  vectors.scale = equal_norm_scale(vectors.mean_norm, norms);
+  const store::VectorRows rows = rows_of(vectors);
+  file_.write_vectors(id, rows);
+  const auto finite = [](double x) { return std::isfinite(x); };
+  const bool all_finite =
+      std::ranges::all_of(vectors.mean_norm, finite) && std::ranges::all_of(vectors.residual_norm, finite);
+  file_.commit(id, {.crc = store::checksum_of(rows),
+                    .flags = inherited_flags(plan, unit) | (all_finite ? 0 : store::kFlagNotFinite),
+                    .started = started,
+                    .finished = wall_ns()});
+}
+
+std::vector<std::byte> CoordinatorSide::payload(int vectors_unit) {
+  const store::Vectors stored = file_.read_vectors(vectors_unit);
+  return encode(SteeringVectors{stored.mean, stored.mean_norm, stored.residual_norm, stored.scale});
+}
+
+void CoordinatorSide::show(const Snapshot& snapshot) {
+  lock_.beat();  // also while one long unit runs
+  if (over_) return;
+  const bool over = over_ = snapshot.total().ended() == snapshot.total().units;
+  if (live_) {
+    std::fprintf(stderr, "\r%s\033[K%s", live_line(snapshot, names_, terminal_width()).c_str(), over ? "\n" : "");
+    std::fflush(stderr);
+  }
+  const double now = monotonic_seconds();
+  if (!over && now - last_line_ < kLineEvery) return;
+  last_line_ = now;
+  if (!live_ || logged_) spdlog::info("{}", plain_line(snapshot, names_));
+}
+
+}  // namespace steergrid

@@ -1,0 +1,88 @@
+// steergrid doctor: which MPI, HDF5, CPU features and file system this machine has, and whether each will do.
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "app/commands.h"
+#include "base/version.h"
+#include "comm/mpi_session.h"
+#include "kernels/backend.h"
+#include "store/doctor.h"
+#include "store/sink.h"
+
+namespace steergrid {
+namespace {
+
+/// One finding: what was looked at, what was found, what follows.
+void say(bool good, const std::string& what, const std::string& found, const std::string& so) {
+  fmt::print("{:4} {:12} {}{}{}\n", good ? "ok" : "--", what, found, so.empty() ? "" : ": ", so);
+}
+
+void check_cpu() {
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    const auto backend = make_cpu_backend(dtype, 0);
+    if (dtype == DType::Float32) say(true, "CPU", fmt::format("{} core(s)", std::thread::hardware_concurrency()), "");
+    const bool native = backend->weight_dtype() == dtype;
+    say(true, "GEMM", fmt::format("{} {}, {}", name_of(dtype), backend->gemm_library(), backend->architecture()),
+        native ? "" : "widened to float32 (twice the memory)");
+  }
+}
+
+void check_gpu() {
+  try {
+    const auto backend = make_cuda_backend(DType::BFloat16, 0);
+    say(true, "GPU", backend->architecture(), "");
+  } catch (const Error& e) {
+    say(false, "GPU", e.what(), "sweeps run on CPUs");
+  }
+}
+
+void check_file_system(const std::string& folder) {
+  struct statvfs info {};
+  if (::statvfs(folder.c_str(), &info) != 0) {
+    say(false, "file system", folder, "cannot be looked at");
+    return;
+  }
+  const double free_gb = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize) / 1e9;
+  const bool shared = store::leaders_write(folder);
+  say(true, "file system", fmt::format("{} at {}, {:.1f} GB free", store::file_system_of(folder), folder, free_gb),
+      shared ? "every team writes its own rows" : "rank 0 writes everything (slower for stored activations)");
+}
+
+void check_python() {
+  const char* chosen = std::getenv("STEERGRID_PYTHON");
+  const std::string python = chosen != nullptr ? chosen : STEERGRID_DEFAULT_PYTHON;
+  const bool good =
+      std::system(fmt::format("'{}' -c 'import steergrid_analysis' >/dev/null 2>&1", python).c_str()) == 0;
+  say(good, "report", python,
+      good ? "has steergrid_analysis" : "lacks steergrid_analysis: steergrid report will not work");
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation) {
+  const auto folder = std::make_shared<std::string>(".");
+  CLI::App* command = app.add_subcommand("doctor", "What of MPI, HDF5, CPU and file system works here");
+  command->add_option("--output", *folder, "Folder where results will lie")->capture_default_str();
+  command->callback([folder, &code, invocation] {
+    int argc = invocation.argc;
+    char** argv = invocation.argv;
+    const MpiSession session(argc, argv);
+    if (!std::filesystem::is_directory(*folder)) bad_input("{}: expected a folder", *folder);
+    const store::Hdf5Check hdf5 = store::check_hdf5(*folder, session.world());
+    if (session.rank() != 0) return;
+    fmt::print("{}\n", version_text());
+    say(true, "MPI", MpiSession::library_version(), fmt::format("starts {} rank(s) here", session.size()));
+    say(hdf5.works, "HDF5", hdf5.version, hdf5.finding);
+    check_cpu();
+    check_gpu();
+    check_file_system(std::filesystem::absolute(*folder).string());
+    check_python();
+    if (!hdf5.works) code = ExitCode::Failed;
+  });
+}
+
+}  // namespace steergrid

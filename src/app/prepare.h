@@ -1,0 +1,35 @@
+// From a spec file to a plan: reads the spec, looks at the models' config and headers, resolves `auto`, expands.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+#include "spec/sweep_spec.h"
+
+namespace steergrid {
+
+struct Prepared {
+  SweepSpec spec;
+  std::vector<ModelFacts> facts;  // one a model of the spec
+  Plan plan;
+};
+
+/// What `auto` was resolved to for one model.
+struct Choice {
+  DType dtype = DType::Float32;
+  int tensor_parallel = 1;
+};
+
+/// Needs neither MPI nor a GPU. `choices` (one a model) overrule what `auto` would mean here; without them those of an
+/// existing output do, else this machine decides. `full_hash` reads whole checkpoints for their identity. Throws Error.
+Prepared prepare(const std::string& spec_file, bool full_hash, const std::optional<std::vector<Choice>>& choices);
+
+/// Choices and plan fingerprint as bytes: what rank 0 tells the others.
+std::vector<std::byte> encode(const Prepared& prepared);
+std::vector<Choice> decode_facts(std::span<const std::byte> bytes);
+
+}  // namespace steergrid

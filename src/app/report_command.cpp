@@ -1,0 +1,41 @@
+// steergrid report: hands over to the Python package. Figures, tables and the page are made by steergrid_analysis.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "app/commands.h"
+
+namespace steergrid {
+namespace {
+
+/// The interpreter that has the package: STEERGRID_PYTHON, else the one CMake was told of.
+std::string python() {
+  const char* from_environment = std::getenv("STEERGRID_PYTHON");
+  return from_environment != nullptr && *from_environment != '\0' ? from_environment : STEERGRID_DEFAULT_PYTHON;
+}
+
+[[noreturn]] void exec_report(const std::string& file, const std::string& folder) {
+  const std::string interpreter = python();
+  const char* arguments[] = {interpreter.c_str(), "-m", "steergrid_analysis", "report",
+                             file.c_str(),        "-o", folder.c_str(),       nullptr};
+  ::execvp(interpreter.c_str(), const_cast<char* const*>(arguments));
+  failed("{}: cannot be started ({}); set STEERGRID_PYTHON to a Python that has the steergrid-analysis package",
+         interpreter, std::strerror(errno));
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, ExitCode&, const Invocation&) {
+  struct Options {
+    std::string file, folder = "report";
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("report", "Figures, tables and one self-contained HTML page of a result file");
+  command->add_option("results", options->file, "The result file")->required();
+  command->add_option("-o,--output", options->folder, "Folder to write")->capture_default_str();
+  command->callback([options] { exec_report(options->file, options->folder); });
+}
+
+}  // namespace steergrid

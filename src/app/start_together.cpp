@@ -1,0 +1,69 @@
+#include "app/start_together.h"
+
+#include <exception>
+
+#include "app/count_tokens.h"
+#include "base/error.h"
+
+namespace steergrid {
+
+std::vector<std::byte> by_rank_0(Team& everybody, const std::function<std::vector<std::byte>()>& step) {
+  std::vector<std::byte> bytes;  // first the exit code, then what `step` gave
+  std::string sentence;
+  if (everybody.rank() == 0) {
+    try {
+      bytes = step();
+      bytes.insert(bytes.begin(), std::byte{0});
+    } catch (const Error& e) {
+      sentence = e.what();
+      bytes = {static_cast<std::byte>(e.code())};
+    } catch (const std::exception& e) {
+      sentence = e.what();
+      bytes = {static_cast<std::byte>(ExitCode::Failed)};
+    }
+  }
+  everybody.broadcast(bytes);
+  if (bytes[0] != std::byte{0}) throw Error(static_cast<ExitCode>(bytes[0]), sentence);
+  bytes.erase(bytes.begin());
+  return bytes;
+}
+
+void by_all(Team& everybody, const std::function<void()>& step) {
+  std::byte mine{0};
+  std::string sentence;
+  try {
+    step();
+  } catch (const Error& e) {
+    mine = static_cast<std::byte>(e.code());
+    sentence = e.what();
+  } catch (const std::exception& e) {
+    mine = static_cast<std::byte>(ExitCode::Failed);
+    sentence = e.what();
+  }
+  for (const std::byte code : everybody.gather_host(std::span(&mine, 1)))
+    if (code != std::byte{0}) throw Error(static_cast<ExitCode>(code), sentence);
+}
+
+Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash) {
+  Prepared p;
+  const std::vector<std::byte> word = by_rank_0(everybody, [&] {
+    p = prepare(spec_file, full_hash, std::nullopt);
+    std::vector<std::string> problems;
+    count_tokens(p, problems);
+    if (!problems.empty()) bad_input("{}", fmt::join(problems, "\n"));
+    return encode(p);
+  });
+  if (everybody.rank() == 0) {
+    by_all(everybody, [] {});
+    return p;
+  }
+  by_all(everybody, [&] {
+    p = prepare(spec_file, full_hash, decode_facts(word));
+    if (encode(p) != word)
+      failed("rank {}: {} gives another plan here than on rank 0: the ranks see different files", everybody.rank(),
+             spec_file);
+  });
+  return p;
+}
+
+}  // namespace steergrid

@@ -1,0 +1,26 @@
+// What all ranks of a launch agree on before anything runs: one plan, one output. Rank 0 looks first and tells the
+// others; a mistake is said once, by rank 0, and ends every rank with the same code.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/prepare.h"
+#include "comm/team.h"
+
+namespace steergrid {
+
+/// Runs `step` on rank 0 and gives its bytes to everybody. If it throws an Error, every rank throws one of the same
+/// code; only rank 0's has the sentence. Collective.
+std::vector<std::byte> by_rank_0(Team& everybody, const std::function<std::vector<std::byte>()>& step);
+
+/// Runs `step` everywhere; if it throws anywhere, every rank throws an Error (those it did not happen to: without a
+/// sentence). Collective.
+void by_all(Team& everybody, const std::function<void()>& step);
+
+/// The plan of `spec_file`, the same on every rank (checked by its fingerprint), its items tokenized once to see that
+/// they can be. What `auto` means is decided by rank 0, or read from the output if that exists. Collective.
+Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash);
+
+}  // namespace steergrid

@@ -1,0 +1,155 @@
+#include "app/sweep.h"
+
+#include <sched.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "app/coordinator_side.h"
+#include "app/start_together.h"
+#include "app/worker_side.h"
+#include "base/clock.h"
+#include "base/fingerprint.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "comm/mpi_team.h"
+#include "comm/topology.h"
+#include "farm/plan_facts.h"
+#include "farm/run_inline.h"
+#include "plan/identity.h"
+#include "store/create.h"
+
+namespace steergrid {
+namespace {
+
+/// The cores a rank may use, divided among the ranks that may use the same ones: a launcher that binds ranks has
+/// divided them already. Rank 0 needs none where others work. Collective.
+int threads_of_a_worker(const MpiSession& session, Team& everybody) {
+  struct Seat {
+    std::uint64_t host;
+    cpu_set_t cores;
+  };
+  Seat mine{};
+  mine.host = Fingerprint().add(session.host()).value();
+  if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
+  const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
+  int sharers = 0;
+  for (int rank = session.size() > 1 ? 1 : 0; rank < session.size(); ++rank)
+    if (std::memcmp(all.data() + static_cast<std::size_t>(rank) * sizeof mine, &mine, sizeof mine) == 0) ++sharers;
+  return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, sharers));
+}
+
+/// What the plan's models compute with here: the GEMM kernels, and so the bits, may differ from dtype to dtype.
+struct Machine {
+  std::string backend, architecture, gemm;
+};
+
+Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend) {
+  std::set<DType> dtypes;
+  for (const ModelPlan& m : plan.models) dtypes.insert(m.facts.dtype);
+  Machine machine;
+  for (const DType dtype : dtypes) {
+    const auto backend = make_backend(dtype);
+    machine.backend = backend->name();
+    machine.gemm = backend->gemm_library();
+    machine.architecture +=
+        fmt::format("{}{}: {}", machine.architecture.empty() ? "" : "; ", name_of(dtype), backend->architecture());
+  }
+  return machine;
+}
+
+/// Whether some rank's instruction set gives other bits than rank 0's, which the file names; refused without
+/// `allow_mixed`. Collective.
+bool machines_differ(const MpiSession& session, Team& everybody, const Machine& mine, bool allow_mixed) {
+  const std::vector<std::byte> bytes = by_rank_0(everybody, [&] {
+    const auto raw = std::as_bytes(std::span(mine.architecture));
+    return std::vector<std::byte>(raw.begin(), raw.end());
+  });
+  const std::string first(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const bool other = mine.architecture != first;
+  by_all(everybody, [&] {
+    if (other && !allow_mixed)
+      bad_input("rank {} on {}: expected the instruction set of rank 0 ({}), found {}; --allow-mixed accepts both",
+                session.rank(), session.host(), first, mine.architecture);
+  });
+  const std::byte answer{other};
+  const std::vector<std::byte> answers = everybody.gather_host(std::span(&answer, 1));
+  return std::ranges::find(answers, std::byte{1}) != answers.end();
+}
+
+/// Rank 0's part before anybody opens the file: creates it, or checks that it belongs to this plan and identity.
+/// Returns whether identities are mixed.
+bool ready_output(const Prepared& p, const Machine& machine, bool allow_mixed) {
+  const auto identity = store::run_identity(p.plan, p.spec, machine.backend, machine.architecture, machine.gemm);
+  const auto provenance = store::provenance(store::to_json(identity), describe(p.plan, p.spec));
+  if (store::stored_choices(p.spec.output))
+    return store::check_output(p.spec.output, p.plan, p.spec, provenance, allow_mixed);
+  store::create_result_file(p.spec.output, p.plan, p.spec, provenance);
+  return false;
+}
+
+store::LaunchRecord launch_record(const MpiSession& session, const Machine& machine) {
+  store::LaunchRecord launch;
+  launch.started = wall_ns();
+  launch.ranks = static_cast<std::uint32_t>(session.size());
+  launch.pid = static_cast<std::uint32_t>(::getpid());
+  const auto put = [](auto& field, const std::string& text) {
+    std::memcpy(field, text.data(), std::min(text.size(), sizeof field - 1));
+  };
+  put(launch.host, session.host());
+  put(launch.binary, version_text());
+  put(launch.devices, machine.backend + " " + machine.architecture);
+  return launch;
+}
+
+/// The part between opening and closing the result file.
+Ending run_farm(const Prepared& p, const Topology& topology, std::span<const UnitRecord> records,
+                CoordinatorSide* coordinator, WorkerSide& worker) {
+  const WorkerCalls calls = worker.calls();
+  if (topology.alone()) return run_inline(p.plan, records, coordinator->calls(), calls);
+  if (topology.rank() == 0) return Coordinator(p.plan, topology, records, coordinator->calls()).run();
+  return Worker(p.plan, topology, calls).run();
+}
+
+}  // namespace
+
+Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
+  const bool first = session.rank() == 0;
+  start_log(first ? "coordinator" : fmt::format("rank {}", session.rank()), options.log, options.verbose);
+  MpiTeam everybody(session.world().duplicate());
+  const Prepared p = prepare_together(everybody, options.spec, options.full_hash);
+  const Topology topology(session, degrees_of(p.plan));
+  const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
+  const auto make_backend = [threads](DType dtype) { return make_cpu_backend(dtype, threads); };
+  const Machine machine = machine_of(p.plan, make_backend);
+  const bool machines_mixed = machines_differ(session, everybody, machine, options.allow_mixed);
+
+  std::optional<store::OutputLock> lock;
+  const std::vector<std::byte> mixed = by_rank_0(everybody, [&] {
+    lock.emplace(p.spec.output);
+    return std::vector<std::byte>{std::byte{ready_output(p, machine, options.allow_mixed)}};
+  });
+  std::optional<store::ResultFile> file;
+  if (topology.store())
+    file.emplace(p.spec.output, p.plan, p.spec, topology.store(), machines_mixed || mixed[0] != std::byte{0});
+
+  std::optional<CoordinatorSide> coordinator;
+  std::vector<UnitRecord> records;
+  if (first) {
+    file->add_launch(launch_record(session, machine));
+    coordinator.emplace(p, *file, *lock, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
+    records = coordinator->records(options.retry_failed);
+    spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
+                 session.size(), threads);
+  }
+  WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive}, make_backend);
+  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, worker);
+  if (file) file->close();
+  return ending;
+}
+
+}  // namespace steergrid

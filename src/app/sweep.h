@@ -1,0 +1,28 @@
+// `steergrid run` from MPI_Init to the last record: who does what on which rank.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "comm/mpi_session.h"
+#include "farm/ending.h"
+
+namespace steergrid {
+
+struct SweepOptions {
+  std::string spec;
+  std::string log;            // file for log lines; empty: none
+  int threads = 0;            // of a worker; 0: the node's cores divided among its workers
+  std::int64_t rows = 16384;  // in flight in one pass
+  bool naive = false;
+  bool allow_mixed = false;
+  bool full_hash = false;
+  bool retry_failed = false;
+  bool verbose = false;
+};
+
+/// Runs or resumes a sweep. The same Ending on every rank. Throws Error where the sweep could not begin. Collective
+/// over all ranks of the launch.
+Ending run_sweep(const MpiSession& session, const SweepOptions& options);
+
+}  // namespace steergrid

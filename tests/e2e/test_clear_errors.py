@@ -1,0 +1,107 @@
+"""What goes wrong is said once, clearly, and nothing is lost."""
+
+import os
+import subprocess
+
+import pytest
+from sweeps import DEMO, assert_same_bits, datasets
+
+
+def one_sentence(done, *parts):
+    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    assert any(all(part in line for part in parts) for line in lines), done.stdout
+
+
+def test_a_changed_spec_on_an_existing_output_is_refused_with_what_differs(sweep):
+    s = sweep()
+    before = s.must_run(1)
+    s.write_spec(coefficients="[-2, 0, 3]")
+    done = s.run(1)
+    assert done.returncode == 2
+    assert "coefficients" in done.stdout and "3" in done.stdout
+    assert_same_bits(before, datasets(s.output))
+
+
+def test_running_a_finished_sweep_again_changes_nothing(sweep):
+    s = sweep()
+    before = s.must_run(1)
+    assert_same_bits(before, s.must_run(3))
+
+
+def test_two_runs_on_one_file_are_refused(sweep):
+    s = sweep(pairs=200, questions=50)
+    first = s.start(1, "--naive")
+    try:
+        while not s.output.exists() and first.poll() is None:
+            pass
+        second = s.run(1)
+        assert first.poll() is None, "the first run ended too soon for this test"
+        assert second.returncode == 1
+        one_sentence(second, str(first.pid))
+    finally:
+        first.kill()
+        first.wait()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_spec_with_mistakes_lists_them_all_once(sweep, ranks):
+    s = sweep()
+    path = s.folder / "sweep.yaml"
+    path.write_text(path.read_text().replace("layers: all", "layer: all").replace("seed: 0", "seed: zero"))
+    done = s.run(ranks)
+    assert done.returncode == 2, done.stdout
+    one_sentence(done, "sweep.yaml:", "layer", "layers")
+    one_sentence(done, "sweep.yaml:", "seed")
+    assert done.stdout.count("'layer'") == 1
+
+
+def test_what_only_the_models_show_is_told_with_the_rest(sweep, program):
+    s = sweep(tensor_parallel=8)
+    path = s.folder / "sweep.yaml"
+    path.write_text(path.read_text().replace("layers: all", 'layers: "0-99"').replace("seed: 0", "sede: 0"))
+    done = subprocess.run([program, "plan", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 2
+    one_sentence(done, "sweep.yaml:", "sede", "seed")
+    one_sentence(done, "sweep.yaml:", "layers", "99")
+    one_sentence(done, "sweep.yaml:", "tensor_parallel", "heads")
+
+
+def test_an_output_that_cannot_be_written_is_named(sweep):
+    s = sweep()
+    (s.folder / "small.h5").mkdir()
+    done = s.run(1)
+    assert done.returncode in (1, 2)
+    one_sentence(done, "sweep.yaml:2:", "output", "folder")
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(sweep, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]).returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        s = sweep()
+        spec = s.folder / "sweep.yaml"
+        spec.write_text(spec.read_text().replace("output: small.h5", f"output: {disk}/small.h5"))
+        done = s.run(1)
+        assert done.returncode == 1, done.stdout
+        one_sentence(done, "small.h5", "needs", "free")
+    finally:
+        subprocess.run(["umount", disk])
+
+
+def test_a_missing_tensor_is_named(sweep, program, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    source = DEMO / "model"
+    for name in ("config.json", "tokenizer.model"):
+        (model / name).write_bytes((source / name).read_bytes())
+    (model / "model.safetensors").write_bytes(
+        (source / "model.safetensors").read_bytes().replace(b"model.layers.1.mlp.up_proj", b"model.layers.1.mlp.xp_proj")
+    )
+    s = sweep()
+    spec = s.folder / "sweep.yaml"
+    spec.write_text(spec.read_text().replace(f"{source}", f"{model}"))
+    done = subprocess.run([program, "validate", spec], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 2
+    one_sentence(done, "model.layers.1.mlp.up_proj.weight")

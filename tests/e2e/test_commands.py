@@ -1,0 +1,91 @@
+"""plan, validate, status, report and doctor, as a user calls them."""
+
+import json
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from sweeps import DEMO
+
+
+def call(program, *arguments, code=0):
+    done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+def test_plan_counts_cells_and_units_and_sets_naive_against_forks(sweep, program):
+    text = call(program, "plan", sweep().folder / "sweep.yaml", "--ranks", 5)
+    for word in ("demo", "refusal", "cells", "units", "tokens", "naive", "team"):
+        assert word in text.lower(), text
+
+
+def test_plan_needs_no_mpi(sweep, program):
+    done = subprocess.run(
+        [program, "plan", str(sweep().folder / "sweep.yaml")], env={"PATH": "/nonexistent"}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_validate_accepts_the_demo(program):
+    call(program, "validate", DEMO / "sweep.yaml")
+
+
+def test_doctor_says_what_it_found(program, tmp_path):
+    text = call(program, "doctor", "--output", tmp_path)
+    for word in ("MPI", "HDF5", "CPU", "file system"):
+        assert word in text, text
+
+
+def test_status_follows_a_run_and_counts_at_the_end(sweep, program):
+    s = sweep(pairs=100, questions=30)
+    process = s.start(1, "--naive")
+    while not s.output.exists() and process.poll() is None:
+        time.sleep(0.01)
+    during = call(program, "status", s.output)
+    assert "units" in during
+    process.wait(timeout=120)
+    after = json.loads(call(program, "status", s.output, "--json"))
+    assert after["units"]["done"] == after["units"]["total"] > 0
+
+
+def test_report_writes_a_page_figures_and_tables(sweep, program, tmp_path):
+    s = sweep()
+    s.must_run(1)
+    call(program, "report", s.output, "-o", tmp_path / "report")
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
+    for suffix in ("png", "pdf", "csv"):
+        assert list((tmp_path / "report").rglob(f"*.{suffix}")), suffix
+
+
+def test_coefficient_zero_holds_the_baselines_bits(sweep):
+    s = sweep()
+    s.must_run(1)
+    with h5py.File(s.output) as file:
+        run = file["models/demo/runs/refusal"]
+        zero = list(run["coefficient"]).index(0)
+        baseline = run["baseline_logprob"][()]
+        for layer in range(run["layer"].size):
+            assert run["letter_logprob"][:, layer, zero].tobytes() == baseline.tobytes()
+
+
+def test_stored_activations_give_the_stored_vectors(sweep):
+    s = sweep(activations="float32")
+    s.must_run(1)
+    with h5py.File(s.output) as file:
+        source = file["models/demo/vectors/refusal"]
+        activations = file["models/demo/activations/refusal/activations"][()]
+        difference = (activations[:, 0] - activations[:, 1]).astype(np.float64)
+        assert np.allclose(difference.mean(0), source["mean"][()], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", pytest.param("netcdf4", marks=pytest.mark.long)])
+def test_xarray_reads_labelled_axes(sweep, engine):
+    s = sweep()
+    s.must_run(1)
+    run = xarray.open_dataset(s.output, group="/models/demo/runs/refusal", engine=engine)
+    cell = run.letter_logprob.sel(layer=2, coefficient=1.0, letter="A")
+    assert cell.dims == ("question",) and np.isfinite(cell).all()
