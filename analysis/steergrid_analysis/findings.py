@@ -1,0 +1,107 @@
+"""What a report says in words: what is missing, and what the numbers amount to.
+
+Every sentence is counted from the summary; none of them judges. Called by page.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import comparison
+from .summary import RunSummary, SweepSummary
+
+
+def gaps(sweep: SweepSummary) -> list[str]:
+    """What is missing, as sentences; empty for a complete and clean sweep."""
+    counts, found = sweep.counts, []
+    states = [f"{number} {word}" for number, word in ((counts.absent, "not run yet"), (counts.failed, "failed"),
+                                                      (counts.blocked, "blocked by a failure")) if number]
+    if states:
+        found.append(f"{counts.done} of {counts.total} units are done: {', '.join(states)}. "
+                     "Everything below is computed from the finished ones.")
+    if counts.non_finite:
+        found.append(f"{_units(counts.non_finite)} a value that is not finite; such cells are left out of all means.")
+    if counts.baseline_only:
+        found.append(f"{_units(counts.baseline_only)} the unsteered answers only, as steering was blocked.")
+    if counts.mixed:
+        found.append(f"{_units(counts.mixed)} results of another machine identity than the sweep's (--allow-mixed).")
+    for run in sweep.runs:
+        if run.questions_done < run.questions:
+            found.append(f"{run.model}, {run.label}: {run.questions_done} of {run.questions} questions.")
+        if run.note:
+            found.append(f"{run.model}, {run.label}: {run.note}")
+    for model in sweep.models:
+        found += [f"{model.info.name}: the vectors of {vectors.label} are not there "
+                  f"({vectors.blocks_done} of {vectors.blocks_total} blocks extracted)."
+                  for vectors in model.vectors if not vectors.done]
+    return found
+
+
+def _units(number: int) -> str:
+    return f"{number} finished unit{' holds' if number == 1 else 's hold'}"
+
+
+def headline(sweep: SweepSummary) -> str:
+    """In how many rows +c and -c lie apart in the right order."""
+    spans = [run.layer_at_best("span") for run in sweep.reported]
+    spans = [span for span in spans if span is not None]
+    if not spans:
+        return "No steered answer is finished yet."
+    right = sum(span.low > 0 for span in spans)
+    wrong = sum(span.high < 0 for span in spans)
+    text = (f"In {right} of {len(spans)} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
+            "questions explains (the 95 % interval of the difference leaves out 0)")
+    return text + (f"; in {wrong} it lies below." if wrong else ".")
+
+
+def chosen(runs: list[RunSummary]) -> str:
+    """Which questions chose the layers."""
+    measured = [run for run in runs if run.best is not None]
+    held_out = [run for run in measured if run.chosen_on is not None]
+    if measured and len(held_out) == len(measured):
+        return "Layer chosen on validation questions; all numbers are from the other, test questions."
+    own = ("The best layer is the one where +c and −c are furthest apart; it is chosen on these same questions, so its "
+           "difference is optimistic")
+    if not held_out:
+        return own + "."
+    return f"Rows marked * have their layer chosen on validation questions. In the others: {own[0].lower()}{own[1:]}."
+
+
+def balance(sweep: SweepSummary) -> str | None:
+    """How often negative steering is the stronger one."""
+    tilts = [tilt for run in sweep.reported if (tilt := run.layer_at_best("tilt")) is not None]
+    if not tilts:
+        return None
+    more, less = sum(tilt.low > 0 for tilt in tilts), sum(tilt.high < 0 for tilt in tilts)
+    return (f"Of {len(tilts)} model and behavior pairs, −c moves P(matching) further than +c in {more}, +c further than −c in "
+            f"{less}; in {len(tilts) - more - less} the interval of the difference holds 0.")
+
+
+def size(sweep: SweepSummary) -> list[str]:
+    """The mean effect of the smallest and of the largest model over the behaviors that both have, plain and per length."""
+    compared = [found for found in comparison.across_sizes(sweep).values()]
+    least = min((points[0].parameters for points in compared), default=0)
+    most = max((points[-1].parameters for points in compared), default=0)
+    ends = [(points[0], points[-1]) for points in compared
+            if points[0].parameters == least and points[-1].parameters == most]
+    if not ends:
+        return []
+    small, large = ends[0][0].model, ends[0][1].model
+    found = []
+    for what, plus, minus in (("", "plus", "minus"), (" per 10 % of the residual's length", "plus_per_dose", "minus_per_dose")):
+        values = np.array([[_value(getattr(point, name)) for name in (plus, minus) for point in pair] for pair in ends])
+        values = values[np.isfinite(values).all(axis=1)]
+        if len(values):
+            up_small, up_large, down_small, down_large = (_points(value) for value in values.mean(axis=0))
+            found.append(f"From {small} to {large} the mean effect{what} over {len(values)} "
+                         f"behavior{'' if len(values) == 1 else 's'} goes from {up_small} to {up_large} points with +c and "
+                         f"from {down_small} to {down_large} with −c.")
+    return found
+
+
+def _value(estimate) -> float:
+    return np.nan if estimate is None else estimate.value
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")

@@ -1,0 +1,173 @@
+"""Checked reading of single HDF5 objects from a file that nobody vouches for.
+
+Every function says what it expected, what it found and where, as a ResultFileError; nothing from h5py escapes.
+Only plain data inside this one file is read: external links, virtual and externally stored datasets are refused, and
+an array that claims more bytes than the file has is refused before memory is taken for it. Called by results.py only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
+MAX_STRINGS = 1_000_000
+
+
+class ResultFileError(Exception):
+    """A result file that cannot be used; the message is one line: expected, found, where."""
+
+
+@contextlib.contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turns whatever h5py raises on a damaged object into a ResultFileError that says where."""
+    try:
+        yield
+    except ResultFileError:
+        raise
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, UnicodeError ...
+        raise ResultFileError(f"expected readable HDF5 data, found {one_line(str(error))!r}, at {where}") from error
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Text from a file as one printable line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Opens read-only without locking (a run may be writing). Throws ResultFileError."""
+    path = Path(path)
+    shown = one_line(str(path))
+    if not path.exists():
+        raise ResultFileError(f"expected a result file, found nothing, at {shown}")
+    if not path.is_file():
+        raise ResultFileError(f"expected a result file, found something that is not a regular file, at {shown}")
+    try:
+        if path.stat().st_size == 0:
+            raise ResultFileError(f"expected an HDF5 file, found an empty file, at {shown}")
+        if not h5py.is_hdf5(path):
+            raise ResultFileError(f"expected an HDF5 file, found another kind of file, at {shown}")
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        reason = one_line(str(error))
+        found = "a truncated file" if "truncated" in reason else f"a file that does not open ({reason})"
+        raise ResultFileError(f"expected a complete HDF5 file, found {found}, at {shown}") from error
+
+
+def child_names(group: h5py.Group) -> list[str]:
+    """Names of the members of a group, each checked to be a plain name."""
+    with reading(group.name):
+        names = list(group)
+    for name in names:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise ResultFileError(f"expected a name of letters, digits, '.', '_', '-', found {one_line(str(name))!r}, "
+                                  f"at {group.name}")
+    return names
+
+
+def holds(group: h5py.Group, name: str) -> bool:
+    """Whether the group has a member of that name."""
+    with reading(group.name):
+        return name in group
+
+
+def member(parent: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Dataset:
+    """The group or dataset `name` of `parent`, inside this file."""
+    where = f"{parent.name.rstrip('/')}/{name}"
+    what = "group" if kind is h5py.Group else "dataset"
+    with reading(where):
+        if not holds(parent, name):
+            raise ResultFileError(f"expected the {what} '{name}', found none, at {where}")
+        if isinstance(parent.get(name, getlink=True), h5py.ExternalLink):
+            raise ResultFileError(f"expected a {what}, found a link to another file, at {where}")
+        found = parent[name]
+        if not isinstance(found, kind):
+            raise ResultFileError(f"expected a {what}, found a {type(found).__name__.lower()}, at {where}")
+    return found
+
+
+def group(parent: h5py.Group, name: str) -> h5py.Group:
+    return member(parent, name, h5py.Group)
+
+
+def _plain_dataset(parent: h5py.Group, name: str) -> h5py.Dataset:
+    dataset = member(parent, name, h5py.Dataset)
+    with reading(dataset.name):
+        if dataset.is_virtual or dataset.external:
+            raise ResultFileError(f"expected data inside the file, found a reference to another file, at {dataset.name}")
+        file_bytes = os.stat(dataset.file.filename).st_size
+        if dataset.size and dataset.nbytes > file_bytes:
+            raise ResultFileError(f"expected an array that fits into the file ({file_bytes} bytes), "
+                                  f"found {dataset.nbytes} bytes, at {dataset.name}")
+    return dataset
+
+
+def array(parent: h5py.Group, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """An array whose dtype kind is one of `kinds` ('f', 'iu', 'V') and whose shape is `shape` (None: any length)."""
+    dataset = _plain_dataset(parent, name)
+    if dataset.dtype.kind not in kinds:
+        raise ResultFileError(f"expected numbers of kind '{kinds}', found {dataset.dtype}, at {dataset.name}")
+    fits = len(dataset.shape) == len(shape) and all(want in (None, has) for want, has in zip(shape, dataset.shape))
+    if not fits:
+        wanted = tuple("any" if length is None else length for length in shape)
+        raise ResultFileError(f"expected the shape {wanted}, found {dataset.shape}, at {dataset.name}".replace("'", ""))
+    with reading(dataset.name):
+        return dataset[()]
+
+
+def strings(parent: h5py.Group, name: str, length: int | None) -> list[str]:
+    """A list of strings; bytes that are not UTF-8 are replaced."""
+    dataset = _plain_dataset(parent, name)
+    with reading(dataset.name):
+        found = h5py.check_string_dtype(dataset.dtype)
+        if found is None or dataset.ndim != 1 or length not in (None, dataset.shape[0]):
+            wanted = "a list of" if length is None else f"{length}"
+            raise ResultFileError(f"expected {wanted} strings, found {dataset.dtype} {dataset.shape}, at {dataset.name}")
+        if dataset.shape[0] > MAX_STRINGS:
+            raise ResultFileError(f"expected at most {MAX_STRINGS} strings, found {dataset.shape[0]}, at {dataset.name}")
+        return [_decoded(value) for value in dataset[()]]
+
+
+def scalar_string(parent: h5py.Group, name: str) -> str:
+    dataset = _plain_dataset(parent, name)
+    with reading(dataset.name):
+        if h5py.check_string_dtype(dataset.dtype) is None or dataset.shape != ():
+            raise ResultFileError(f"expected one string, found {dataset.dtype} {dataset.shape}, at {dataset.name}")
+        return _decoded(dataset[()])
+
+
+def attribute_text(owner: h5py.Group, name: str, default: str | None = None) -> str:
+    """A text attribute. Without a default it must be there."""
+    value = _attribute(owner, name, default)
+    return _decoded(value) if isinstance(value, (bytes, str)) else str(value)
+
+
+def attribute_int(owner: h5py.Group, name: str, default: int | None = None) -> int:
+    value = _attribute(owner, name, default)
+    with reading(f"{owner.name}@{name}"):
+        if not isinstance(value, (int, np.integer)):
+            raise ResultFileError(f"expected an integer, found {one_line(str(value))!r}, at {owner.name}@{name}")
+        return int(value)
+
+
+def _attribute(owner: h5py.Group, name: str, default):
+    where = f"{owner.name}@{name}"
+    with reading(where):
+        if name not in owner.attrs:
+            if default is None:
+                raise ResultFileError(f"expected the attribute '{name}', found none, at {where}")
+            return default
+        value = owner.attrs[name]
+        return value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
+def _decoded(value: bytes | str) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text.encode("utf-8", "replace").decode("utf-8").rstrip("\0")

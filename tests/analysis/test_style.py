@@ -1,0 +1,65 @@
+"""Labels, ticks and colours of figures."""
+
+import numpy as np
+import pytest
+
+from made_up import BLOCKED, EVALUATE, Sweep
+from steergrid_analysis import draw_runs, figures, style
+
+
+def test_tick_labels_on_a_linear_axis_keep_their_distance():
+    kept = style.apart(np.array([-4, -2, -1, -0.5, 0, 0.5, 1, 2, 4]))
+    assert {-4, 0, 4} <= set(kept) and min(np.diff(kept)) >= 0.075 * 8
+
+
+@pytest.mark.parametrize("layers, expected", [(6, 1), (32, 5), (80, 10), (126, 20)])
+def test_layers_are_labelled_at_round_steps(layers, expected):
+    assert style.spread_ticks(layers)[1] == expected and len(style.spread_ticks(layers)) <= 12
+
+
+@pytest.mark.parametrize("value, expected", [(0.61, 0.8), (44.0, 50.0), (60.0, 60.0), (1.0, 1.0)])
+def test_colour_bars_end_at_round_numbers(value, expected):
+    assert style.round_up(value) == pytest.approx(expected)
+
+
+def test_no_change_is_white_and_both_directions_differ_for_every_eye():
+    low, middle, high = (np.array(style.EFFECT_MAP(x)[:3]) for x in (0.2, 0.5, 0.8))
+    assert middle.min() > 0.95
+    assert low[0] > high[0] + 0.4 and high[2] > low[2] + 0.4  # red against blue: also apart without red-green vision
+
+
+@pytest.mark.parametrize("parameters, expected", [(210_000, "0.21M"), (800_000, "0.8M"), (3_100_000, "3.1M"), (40_000, "40k"),
+                                                  (6.74e9, "6.7B"), (13e9, "13B"), (69e9, "69B"), (176e9, "0.18T"), (12, "12")])
+def test_sizes_are_written_as_people_say_them(parameters, expected):
+    assert style.size_label(parameters) == expected
+
+
+def test_heatmaps_are_centred_on_no_effect_and_share_their_limits(summary_of):
+    summary = summary_of()
+    limit = draw_runs.effect_limit(summary)
+    for run in summary.runs:
+        mesh = draw_runs.effect_heatmap(run, limit).axes[0].collections[0]
+        assert mesh.get_clim() == (-limit, limit)
+        assert np.nanmax(np.abs(100 * run.cells["effect"].values)) <= limit
+
+
+def test_every_axis_names_what_it_shows(summary_of):
+    for entry in figures.all_figures(summary_of(Sweep(models={"small": 4, "large": 6}, questions=8))):
+        figure = entry.draw()
+        shown = [axes for axes in figure.axes if axes.get_visible()]
+        shared = [axes for axes in shown if axes.get_shared_y_axes().get_siblings(axes) != [axes]]
+        assert all(axes.get_ylabel() for axes in shown if axes not in shared), entry.stem
+        assert not shared or figure.get_supylabel() or any(axes.get_ylabel() for axes in shared), entry.stem
+        assert any(axes.get_xlabel() for axes in shown), entry.stem
+
+
+def test_a_behavior_keeps_its_marker_when_another_one_is_missing(summary_of):
+    sweep = Sweep()
+    sweep.state = {unit: BLOCKED for unit in sweep.unit_numbers(EVALUATE, 0, 0)}
+    whole, partial = draw_runs.layer_sweep(summary_of().models[0]), draw_runs.layer_sweep(summary_of(sweep).models[0])
+    marker = {figure: {line.get_label(): line.get_marker() for line in figure.axes[0].lines} for figure in (whole, partial)}
+    assert marker[whole]["hedging"] == marker[partial]["hedging"] != marker[whole]["refusal"]
+
+
+def test_text_of_a_file_is_one_short_printable_line_in_a_figure():
+    assert style.plain("a\x00b\n" + "x" * 100) == "a b " + "x" * 43 + "…"
