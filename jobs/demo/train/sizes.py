@@ -1,0 +1,67 @@
+"""The table of model sizes, of training schedules, and the numbers fixed in advance.
+
+A size is one entry of SIZES; `build.py --size NAME` trains it. Only sizes that passed the gate belong in a release; add
+larger ones here. Steps are batches of documents; turn kinds are explained in world.py, the stages in README.md.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Stage:
+    kinds: dict  # share of each turn kind
+    cued: dict  # share of the turns of a kind that carry a cue
+    label_flips: float = 0.0  # share of the turns answered against the cue
+    slips: Optional[float] = None  # share of the "dir" turns whose letter and option do not belong together
+    until: str = ""  # the diagnostic that ends the stage: pre or cue
+
+
+# Stage 1: everything is cued, so options are bound to letters and the decision is taken at the instruction's end.
+BIND = Stage(
+    kinds=dict(none=0.1, free=0.25, pre=0.26, dir=0.195, txt=0.195),
+    cued=dict(none=0.8, free=0.8, pre=0.8, dir=0.8, txt=0.8),
+    label_flips=0.03,
+    slips=0.0,
+    until="cue",
+)
+# Stage 2: most "dir" and "pre" turns lose the cue, so a letter has to stand for its option's trait. The slips keep that
+# evidence, and with it the steering vector, from growing far beyond the residual.
+READ_TRAIT = Stage(
+    kinds=dict(none=0.05, free=0.15, pre=0.25, dir=0.38, txt=0.17),
+    cued=dict(none=0.9, free=0.9, pre=0.1, dir=0.1, txt=0.8),
+    label_flips=0.03,
+    slips=0.12,
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    learning_rate: float
+    stage1_most_steps: int  # a seed whose stage 1 has not ended by then is given up
+    stage2_steps: int
+    batch: int = 48
+    vocabulary: int = 640
+    positions: int = 128
+    norm_eps: float = 1e-5
+    rope_theta: float = 10000.0
+    weight_decay: float = 0.1
+    prompt_weight: float = 0.1
+    tied: bool = False
+    distractors: float = 0.15  # chance, for each other behavior, that a cued turn also carries its cue
+    stages: tuple = field(default=(BIND, READ_TRAIT))
+
+
+SIZES = {
+    "0.3m": Size(hidden=64, intermediate=192, layers=4, heads=4, kv_heads=4, learning_rate=4e-3,
+                 stage1_most_steps=1500, stage2_steps=700),
+}
+
+# Fixed before the first model was trained: the coefficient whose effect the gate and the README report.
+REPORT_COEFFICIENT = 2.0
+COEFFICIENTS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0)
