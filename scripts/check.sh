@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The long checks, after `make test`: formatting, warnings as errors, sanitizers, clang-tidy, long tests.
+#   scripts/check.sh BUILD_FOLDER VENV RESULTS_FOLDER
+set -euo pipefail
+build=$1 venv=$2 results=$(mkdir -p "$3" && cd "$3" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+step() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; }
+
+step "clang-format"
+git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
+
+step "build with warnings as errors, AddressSanitizer and UndefinedBehaviorSanitizer"
+cmake --preset asan -DSTEERGRID_WERROR=ON >/dev/null
+cmake --build build/asan
+
+step "tests under the sanitizers"
+# MPI, OpenMP and their plugins keep memory until exit; leaks are looked for where no MPI is.
+ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+  ctest --test-dir build/asan --output-on-failure --output-junit "$results/ctest-asan.xml"
+
+step "clang-tidy"
+run-clang-tidy-14 -quiet -p "$build" -j "$(nproc)" "$root/(src|kernels)/.*\.cpp" 2>/dev/null >"$results/tidy.log" ||
+  { grep -E "(warning|error):" "$results/tidy.log" | sort -u; exit 1; }
+
+step "the CUDA backend compiles and links for sm_80, sm_90 and sm_100"
+if command -v nvcc >/dev/null; then
+  cmake --preset cuda >/dev/null
+  cmake --build build/cuda --target steergrid_kernels test_kernels_cuda
+else
+  echo "not compiled: this machine has no nvcc"
+fi
+
+step "long tests"
+ctest --test-dir "$build" --output-on-failure --label-regex long --output-junit "$results/ctest-long.xml"
+STEERGRID=$root/$build/steergrid STORE_WRITER=$root/$build/tests/store/store_writer "$venv/bin/python" -m pytest -q tests -m long --junitxml="$results/pytest-long.xml"
