@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/fingerprint.h"
+#include "engine/checkpoint_weights.h"
 #include "engine/pass.h"
 #include "gemm_rate.h"
 #include "made_up_model.h"
@@ -169,7 +170,7 @@ void run(const Options& o) {
   ::malloc_trim(0);
   const auto backend = make_cpu_backend(dtype, o.threads);
   SoloTeam team;
-  Llama model(*backend, team, read_config(o.folder), Checkpoint(o.folder), DType::Float32);
+  Llama model(*backend, team, read_config(o.folder), CheckpointWeights(Checkpoint(o.folder)), DType::Float32);
   const auto vectors = random_vectors();
   const auto prompts = random_prompts(o.questions);
   Measured warm_up, m;

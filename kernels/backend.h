@@ -77,6 +77,15 @@ class Backend {
   virtual void upload(Matrix to, std::span<const std::byte> from) = 0;
   virtual void download(Matrix from, std::span<std::byte> to) = 0;
 
+  /// At least `bytes` bytes. The memory must not outlive the backend.
+  virtual HostMemory allocate_host(std::size_t bytes) = 0;
+  /// Returns when everything asked of this backend so far is done, and memory it used may be freed or written.
+  virtual void wait() = 0;
+  /// Another backend of the same kind and device, with a queue of its own, for one other thread: the one that loads
+  /// weights while this backend computes. What it has loaded serves both, and both load the same bits. May be called
+  /// from that thread.
+  virtual std::unique_ptr<Backend> sibling() const = 0;
+
   /// A weight [N, K] in the form `linear` wants, its values rounded to the compute type.
   virtual Tensor load_weight(const HostMatrix& from) = 0;
   /// A norm's weight [1, D], values rounded to the compute type, kept as float32.

@@ -39,6 +39,10 @@ struct HostMatrix {
   DType dtype = DType::Float32;
 };
 
+/// Host memory that a backend's loads read from fastest (pinned, where there is such a thing); made by
+/// `Backend::allocate_host`.
+using HostMemory = std::unique_ptr<void, std::function<void(void*)>>;
+
 /// Owns backend memory; made by `Backend::allocate`.
 class Tensor {
  public:

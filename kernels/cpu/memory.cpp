@@ -54,6 +54,13 @@ void CpuBackend::download(Matrix from, std::span<std::byte> to) {
   if (!to.empty()) std::memcpy(to.data(), from.data, to.size());
 }
 
+HostMemory CpuBackend::allocate_host(std::size_t bytes) {
+  return {allocate_aligned(bytes), [](void* p) { std::free(p); }};
+}
+
+/// With one thread: the cores belong to the backend that computes.
+std::unique_ptr<Backend> CpuBackend::sibling() const { return std::make_unique<CpuBackend>(compute_, 1); }
+
 CpuBackend::Panel CpuBackend::panel(const Matrix& weight, std::int64_t p) {
   const std::int64_t first = p * kPanel;
   const std::size_t stride = p == 0 ? 0 : gemm_.panel_bytes(kPanel, weight.cols);

@@ -28,6 +28,9 @@ class CudaBackend final : public Backend {
   Tensor allocate(std::int64_t rows, std::int64_t cols, DType dtype) override;
   void upload(Matrix to, std::span<const std::byte> from) override;
   void download(Matrix from, std::span<std::byte> to) override;
+  HostMemory allocate_host(std::size_t bytes) override;
+  void wait() override;
+  std::unique_ptr<Backend> sibling() const override;
   Tensor load_weight(const HostMatrix& from) override;
   Tensor load_norm(const HostMatrix& from) override;
 

@@ -59,6 +59,18 @@ void CudaBackend::download(Matrix from, std::span<std::byte> to) {
   stream_->wait();
 }
 
+HostMemory CudaBackend::allocate_host(std::size_t bytes) {
+  void* memory = nullptr;
+  STEERGRID_CUDA(cudaMallocHost(&memory, std::max<std::size_t>(bytes, 1)));
+  return {memory, [](void* p) { cudaFreeHost(p); }};
+}
+
+void CudaBackend::wait() { stream_->wait(); }
+
+std::unique_ptr<Backend> CudaBackend::sibling() const {
+  return std::make_unique<CudaBackend>(compute_, stream_->device());
+}
+
 Tensor CudaBackend::load_weight(const HostMatrix& from) {
   assert(from.rows > 0 && from.cols > 0 && from.stride >= from.cols);
   Tensor weight = allocate(from.rows, from.cols, compute_);

@@ -189,8 +189,9 @@ void Pass::open_forks(int layer, Work& work) {
 void Pass::block(int layer, Work& work) {
   work.steers = layer > 0 && steering_of(sequences_, first_row_, layer - 1, work.vector, work.coefficient);
   const std::int64_t alive = alive_[static_cast<std::size_t>(layer)];
+  const LayerWeights& weights = model_.layer(layer);
   for (std::int64_t first = 0; first < alive; first += kChunkRows)
-    block_chunk(layer, first, std::min(kChunkRows, alive - first), work);
+    block_chunk(weights, first, std::min(kChunkRows, alive - first), work);
 }
 
 /// The parts of sequences that lie in rows [first, first + count), as attention wants them.
@@ -210,10 +211,9 @@ std::vector<Segment> Pass::segments(std::int64_t first, std::int64_t count) cons
   return found;
 }
 
-void Pass::block_chunk(int layer, std::int64_t first, std::int64_t count, Work& work) {
+void Pass::block_chunk(const LayerWeights& w, std::int64_t first, std::int64_t count, Work& work) {
   Backend& on = model_.backend();
   Team& team = model_.team();
-  const LayerWeights& w = model_.layer(layer);
   const DType residual = model_.residual();
   const float eps = model_.config().rms_norm_eps;
   const int head_size = model_.shape().head_size;

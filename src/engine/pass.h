@@ -78,7 +78,7 @@ class Pass {
   void open_forks(int layer, Work& work);
   void block(int layer, Work& work);
   std::vector<Segment> segments(std::int64_t first, std::int64_t count) const;
-  void block_chunk(int layer, std::int64_t first, std::int64_t count, Work& work);
+  void block_chunk(const LayerWeights& w, std::int64_t first, std::int64_t count, Work& work);
   void finish(std::span<const std::int32_t> selected, Work& work);
 
   Llama& model_;

@@ -21,6 +21,7 @@ struct LoadedModel {
 };
 
 /// Loads this member's share. Throws Error naming file and tensor. Independent.
-LoadedModel load_model(const ModelSpec& spec, const ModelFacts& facts, std::unique_ptr<Backend> backend, Team& team);
+LoadedModel load_model(const ModelSpec& spec, const ModelFacts& facts, std::unique_ptr<Backend> backend, Team& team,
+                       Residence residence = Residence::Resident);
 
 }  // namespace steergrid

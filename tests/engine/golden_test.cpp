@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/checkpoint_weights.h"
 #include "engine/pass.h"
 #include "made_up_model.h"
 #include "temporary_folder.h"
@@ -46,8 +47,8 @@ class Golden : public testing::TestWithParam<const char*> {
     golden_ = json::parse(in);
     shape_ = shape_of(golden_.at("config"));
     write_model(folder_.path(), shape_, DType::Float32, golden_.at("seed").get<std::uint64_t>());
-    model_ = std::make_unique<Llama>(*backend_, team_, read_config(folder_.path()), Checkpoint(folder_.path()),
-                                     DType::Float32);
+    model_ = std::make_unique<Llama>(*backend_, team_, read_config(folder_.path()),
+                                     CheckpointWeights(Checkpoint(folder_.path())), DType::Float32);
     for (int id = 0; id < shape_.vocabulary; ++id) vocabulary_.push_back(id);
   }
 

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "engine/checkpoint_weights.h"
 #include "made_up_model.h"
 #include "temporary_folder.h"
 
@@ -54,8 +55,8 @@ class PassTest : public testing::TestWithParam<std::tuple<DType, bool>> {
     const ModelConfig config = read_config(folder_.path());
     const Checkpoint checkpoint(folder_.path());
     backend_ = make_cpu_backend(dtype, 2);
-    model_ =
-        std::make_unique<Llama>(*backend_, team_, config, checkpoint, residual_in_model_dtype ? dtype : DType::Float32);
+    model_ = std::make_unique<Llama>(*backend_, team_, config, CheckpointWeights(checkpoint),
+                                     residual_in_model_dtype ? dtype : DType::Float32);
   }
 
   /// One full forward of the whole sequence, alone in its pass.
