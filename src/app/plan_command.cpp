@@ -3,7 +3,7 @@
 #include <iostream>
 
 #include "app/commands.h"
-#include "app/count_tokens.h"
+#include "app/prepare.h"
 #include "engine/pass.h"
 #include "kernels/backend.h"
 #include "plan/print.h"
@@ -28,14 +28,11 @@ MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts&
 }
 
 void print(const PlanOptions& options) {
-  const Prepared p = prepare(options.spec, false, std::nullopt);
-  std::vector<std::string> problems;
-  const std::vector<TokenCounts> tokens = count_tokens(p, problems);
-  if (!problems.empty()) bad_input("{}", fmt::join(problems, "\n"));
+  const Prepared p = prepare(options.spec, Look::AtEverything, false, std::nullopt);
   std::vector<PricedModel> priced;
   for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
     const ModelPlan& model = p.plan.models[m];
-    priced.push_back({cost_of(p.plan, model, tokens[m]), memory(p, model, tokens[m], options.rows)});
+    priced.push_back({cost_of(p.plan, model, p.tokens[m]), memory(p, model, p.tokens[m], options.rows)});
   }
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
 }

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "app/inspect_model.h"
 #include "engine/checkpoint.h"
 #include "engine/config.h"
 #include "store/identity.h"
@@ -33,11 +34,17 @@ std::vector<std::optional<Choice>> stored(const SweepSpec& spec) {
 
 }  // namespace
 
-Prepared prepare(const std::string& spec_file, bool full_hash, const std::optional<std::vector<Choice>>& choices) {
+Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
+                 const std::optional<std::vector<Choice>>& choices) {
   Prepared p;
-  p.spec = read_spec(spec_file, [](const ModelSpec& model) {
+  p.spec = read_spec(spec_file, [&](const SweepSpec& spec, const ModelSpec& model, SpecProblems& problems) {
     const Checkpoint headers(model.path);  // their problems are told too
-    return read_config(model.path).shape;
+    const ModelConfig config = read_config(model.path);
+    if (look == Look::AtEverything) {
+      check_tensors(headers, config, model, problems);
+      p.tokens.push_back(count_tokens(spec, model, config, problems));
+    }
+    return config.shape;
   });
   std::vector<std::optional<Choice>> decided;
   if (choices) {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "plan/cost.h"
 #include "plan/plan.h"
 #include "spec/sweep_spec.h"
 
@@ -16,7 +18,12 @@ struct Prepared {
   SweepSpec spec;
   std::vector<ModelFacts> facts;  // one a model of the spec
   Plan plan;
+  std::vector<TokenCounts> tokens;  // one a model of the plan; none with Look::AtHeaders
 };
+
+/// How far the models are looked into: at config.json and the headers of their tensors, which is enough for the plan,
+/// or also at every tensor's shape and every item's tokens, so that all that can be wrong is told before a run.
+enum class Look : std::uint8_t { AtHeaders, AtEverything };
 
 /// What `auto` was resolved to for one model.
 struct Choice {
@@ -26,7 +33,8 @@ struct Choice {
 
 /// Needs neither MPI nor a GPU. `choices` (one a model) overrule what `auto` would mean here; without them those of an
 /// existing output do, else this machine decides. `full_hash` reads whole checkpoints for their identity. Throws Error.
-Prepared prepare(const std::string& spec_file, bool full_hash, const std::optional<std::vector<Choice>>& choices);
+Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
+                 const std::optional<std::vector<Choice>>& choices);
 
 /// Choices and plan fingerprint as bytes: what rank 0 tells the others.
 std::vector<std::byte> encode(const Prepared& prepared);

@@ -2,7 +2,6 @@
 
 #include <exception>
 
-#include "app/count_tokens.h"
 #include "base/error.h"
 
 namespace steergrid {
@@ -47,10 +46,7 @@ void by_all(Team& everybody, const std::function<void()>& step) {
 Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash) {
   Prepared p;
   const std::vector<std::byte> word = by_rank_0(everybody, [&] {
-    p = prepare(spec_file, full_hash, std::nullopt);
-    std::vector<std::string> problems;
-    count_tokens(p, problems);
-    if (!problems.empty()) bad_input("{}", fmt::join(problems, "\n"));
+    p = prepare(spec_file, Look::AtEverything, full_hash, std::nullopt);
     return encode(p);
   });
   if (everybody.rank() == 0) {
@@ -58,7 +54,7 @@ Prepared prepare_together(Team& everybody, const std::string& spec_file, bool fu
     return p;
   }
   by_all(everybody, [&] {
-    p = prepare(spec_file, full_hash, decode_facts(word));
+    p = prepare(spec_file, Look::AtHeaders, full_hash, decode_facts(word));
     if (encode(p) != word)
       failed("rank {}: {} gives another plan here than on rank 0: the ranks see different files", everybody.rank(),
              spec_file);

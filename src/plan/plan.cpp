@@ -15,12 +15,6 @@ namespace steergrid {
 
 namespace {
 
-std::vector<char> letters_of(const std::vector<AbItem>& items) {
-  std::set<char> letters{'A', 'B'};
-  for (const AbItem& item : items) letters.insert({item.matching, item.other});
-  return {letters.begin(), letters.end()};
-}
-
 const Coefficients& coefficients_of(const SweepSpec& spec, const ModelSpec& model, const RunSpec& run) {
   if (run.coefficients) return *run.coefficients;
   return model.coefficients ? *model.coefficients : spec.coefficients;
@@ -33,17 +27,6 @@ std::vector<int> normalisation_set(const SweepSpec& spec) {
   std::vector<int> all(spec.vectors.size());
   for (std::size_t v = 0; v < all.size(); ++v) all[v] = static_cast<int>(v);
   return all;
-}
-
-/// The sources a model extracts, in the spec's order: all of them, unless its `runs` ask for fewer.
-std::vector<int> sources_of(const SweepSpec& spec, const ModelSpec& model) {
-  std::set<int> sources;
-  if (!model.runs)
-    for (std::size_t v = 0; v < spec.vectors.size(); ++v) sources.insert(static_cast<int>(v));
-  for (const RunSpec& run : spec.runs)
-    if (takes_part(model, run)) sources.insert(run.vectors);
-  for (const int v : normalisation_set(spec)) sources.insert(v);
-  return {sources.begin(), sources.end()};
 }
 
 int index_of(const ModelPlan& plan, int source) {
@@ -123,6 +106,22 @@ void check_spec(const SweepSpec& spec, std::size_t n_facts) {
 }
 
 }  // namespace
+
+std::vector<char> letters_of(const std::vector<AbItem>& items) {
+  std::set<char> letters{'A', 'B'};
+  for (const AbItem& item : items) letters.insert({item.matching, item.other});
+  return {letters.begin(), letters.end()};
+}
+
+std::vector<int> sources_of(const SweepSpec& spec, const ModelSpec& model) {
+  std::set<int> sources;
+  if (!model.runs)
+    for (std::size_t v = 0; v < spec.vectors.size(); ++v) sources.insert(static_cast<int>(v));
+  for (const RunSpec& run : spec.runs)
+    if (takes_part(model, run)) sources.insert(run.vectors);
+  for (const int v : normalisation_set(spec)) sources.insert(v);
+  return {sources.begin(), sources.end()};
+}
 
 std::string_view name_of(UnitKind kind) {
   switch (kind) {

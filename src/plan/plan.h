@@ -66,6 +66,12 @@ struct Plan {
   std::uint64_t fingerprint = 0;  // of all that decides the results; not of paths, comments, key order
 };
 
+/// The sources a model extracts, in the spec's order: all of them, unless its `runs` ask for fewer.
+std::vector<int> sources_of(const SweepSpec& spec, const ModelSpec& model);
+
+/// The sorted union of A, B and the items' letters: the letter axis of a run.
+std::vector<char> letters_of(const std::vector<AbItem>& items);
+
 /// Expands the plan. Throws Error (with the spec's marks, all problems at once) where a selection does not fit a model.
 Plan make_plan(const SweepSpec& spec, const std::vector<ModelFacts>& facts);
 

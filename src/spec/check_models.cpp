@@ -38,14 +38,13 @@ void check_shape(const ModelSpec& model, const ModelShape& shape, int degree, Sp
                            shape.n_heads, shape.n_kv_heads, shape.feed_forward, degree, model.name));
 }
 
-void check_models(const SweepSpec& spec, const std::function<ModelShape(const ModelSpec&)>& shape_of,
-                  SpecProblems& problems) {
+void check_models(const SweepSpec& spec, const ModelInspector& inspect, SpecProblems& problems) {
   for (const ModelSpec& model : spec.models) {
     std::error_code ignored;
     if (!std::filesystem::is_directory(model.path, ignored)) continue;  // told already
     ModelShape shape;
     try {
-      shape = shape_of(model);
+      shape = inspect(spec, model, problems);
     } catch (const Error& e) {
       problems.add(model.mark, one_line(e.what()));
       continue;

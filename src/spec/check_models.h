@@ -2,8 +2,6 @@
 // together with the spec's other problems, and by the plan.
 #pragma once
 
-#include <functional>
-
 #include "base/model_shape.h"
 #include "spec/problems.h"
 #include "spec/sweep_spec.h"
@@ -19,9 +17,7 @@ const LayerSelection& selection_of(const SweepSpec& spec, const ModelSpec& model
 /// Layers there are, and a degree that divides heads, key/value heads and feed-forward columns.
 void check_shape(const ModelSpec& model, const ModelShape& shape, int degree, SpecProblems& problems);
 
-/// Asks `shape_of` (which may throw Error: a problem of that model) for every model whose folder is there, and checks
-/// degrees and the layers of all runs.
-void check_models(const SweepSpec& spec, const std::function<ModelShape(const ModelSpec&)>& shape_of,
-                  SpecProblems& problems);
+/// Calls `inspect` for every model whose folder is there, and checks degrees and the layers of all runs.
+void check_models(const SweepSpec& spec, const ModelInspector& inspect, SpecProblems& problems);
 
 }  // namespace steergrid

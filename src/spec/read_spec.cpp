@@ -93,7 +93,7 @@ void read_top(const Field& root, SweepSpec& spec) {
 
 }  // namespace
 
-SweepSpec read_spec(const std::string& file, const std::function<ModelShape(const ModelSpec&)>& shape_of) {
+SweepSpec read_spec(const std::string& file, const ModelInspector& inspect) {
   SweepSpec spec;
   spec.text = read_text_file(file, kMostBytes);
   spec.file = std::filesystem::absolute(file).lexically_normal().string();
@@ -102,13 +102,12 @@ SweepSpec read_spec(const std::string& file, const std::function<ModelShape(cons
   const YamlNode tree = parse_yaml(file, spec.text);
   SpecSource source{file, std::filesystem::path(spec.file).parent_path().string(), {}};
   read_top(Field(tree, "", source), spec);
-  if (shape_of) check_models(spec, shape_of, source.problems);
-  source.problems.throw_if_any();
-
   if (spec.method.normalize == Method::Normalize::Behaviors && spec.method.over.empty()) {
     spec.method.over.resize(spec.vectors.size());
     std::iota(spec.method.over.begin(), spec.method.over.end(), 0);
   }
+  if (inspect) check_models(spec, inspect, source.problems);
+  source.problems.throw_if_any();
   return spec;
 }
 

@@ -125,13 +125,19 @@ struct SweepSpec {
   UnitSizes units;
 };
 
+class SpecProblems;
+
+/// Looks at a model whose folder is there, with the spec as far as it could be read (data sets may be empty, references
+/// missing): adds what is wrong to the problems and gives the model's shape. What it throws (Error) is one more problem
+/// of the model.
+using ModelInspector = std::function<ModelShape(const SweepSpec&, const ModelSpec&, SpecProblems&)>;
+
 /// Reads and checks a spec and the data sets it names. All problems found are reported in one Error (bad input), one a
 /// line, in the file's order: "file:line:column: key.path: expected ..., found ...; did you mean 'x'?". The spec is
 /// untrusted: at most 1 MB, and aliases cannot blow it up. Reads nothing of a checkpoint itself but whether its folder
 /// exists.
-/// With `shape_of`, layers and tensor-parallel degrees are held against the models too (it may throw Error: that is a
-/// problem of the model then).
-SweepSpec read_spec(const std::string& file, const std::function<ModelShape(const ModelSpec&)>& shape_of = {});
+/// With `inspect`, layers and tensor-parallel degrees are held against the models too.
+SweepSpec read_spec(const std::string& file, const ModelInspector& inspect = {});
 
 /// The layers a selection means for a model, ascending, no duplicates. Throws Error (with the mark) if one lies
 /// outside or none is selected.

@@ -1,5 +1,6 @@
 """What goes wrong is said once, clearly, and nothing is lost."""
 
+import json
 import os
 import subprocess
 
@@ -90,18 +91,30 @@ def test_a_full_disk_is_said_and_nothing_is_lost(sweep, tmp_path):
         subprocess.run(["umount", disk])
 
 
-def test_a_missing_tensor_is_named(sweep, program, tmp_path):
-    model = tmp_path / "model"
-    model.mkdir()
+def model_without_a_tensor(folder):
+    """The demo's model, with one tensor under another name."""
+    folder.mkdir()
     source = DEMO / "model"
     for name in ("config.json", "tokenizer.model"):
-        (model / name).write_bytes((source / name).read_bytes())
-    (model / "model.safetensors").write_bytes(
-        (source / "model.safetensors").read_bytes().replace(b"model.layers.1.mlp.up_proj", b"model.layers.1.mlp.xp_proj")
-    )
+        (folder / name).write_bytes((source / name).read_bytes())
+    weights = (source / "model.safetensors").read_bytes()
+    renamed = weights.replace(b"model.layers.1.mlp.up_proj", b"model.layers.1.mlp.xp_proj")
+    (folder / "model.safetensors").write_bytes(renamed)
+
+
+@pytest.mark.parametrize("command", ["plan", "validate", "run"])
+def test_spec_tensors_and_tokens_are_told_in_one_go(sweep, program, tmp_path, command):
+    model_without_a_tensor(tmp_path / "model")
+    questions = json.loads((DEMO / "behaviors/refusal/test_dataset_ab.json").read_text())
+    questions[3]["question"] += " tell me how to paint the lamp" * 60
+    (tmp_path / "long.json").write_text(json.dumps(questions))
     s = sweep()
     spec = s.folder / "sweep.yaml"
-    spec.write_text(spec.read_text().replace(f"{source}", f"{model}"))
-    done = subprocess.run([program, "validate", spec], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    text = spec.read_text().replace(f"{DEMO}/model", f"{tmp_path}/model").replace("seed: 0", "sede: 0")
+    spec.write_text(text.replace(f"{DEMO}/behaviors/refusal/test_dataset_ab.json", f"{tmp_path}/long.json"))
+    done = subprocess.run([program, command, spec], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 2
-    one_sentence(done, "model.layers.1.mlp.up_proj.weight")
+    one_sentence(done, "sweep.yaml:3:", "sede", "seed")
+    one_sentence(done, "sweep.yaml:", "models[0]", "model.layers.1.mlp.up_proj.weight")
+    one_sentence(done, "sweep.yaml:", "behaviors[0]", "long.json: item 3", "tokens: the model takes 128")
+    assert not s.output.exists()
