@@ -1,4 +1,4 @@
-"""A small sweep over the demo model in a folder of its own, and a look into result files."""
+"""A small sweep over the smallest demo model in a folder of its own, and a look into result files."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "jobs" / "demo"
+MODEL = DEMO / "models" / "demo-0.3m"
 
 SPEC = """\
 name: small
@@ -16,7 +17,7 @@ output: small.h5
 seed: 0
 models:
   - name: demo
-    path: {demo}/model
+    path: {model}
     dtype: {dtype}
     tensor_parallel: {tensor_parallel}
 behaviors:
@@ -42,6 +43,7 @@ class Sweep:
         self.folder = folder
         defaults = {
             "demo": DEMO,
+            "model": MODEL,
             "dtype": "auto",
             "tensor_parallel": "auto",
             "pairs": 40,

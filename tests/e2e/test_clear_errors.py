@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from sweeps import DEMO, assert_same_bits, datasets
+from sweeps import DEMO, MODEL, assert_same_bits, datasets
 
 
 def one_sentence(done, *parts):
@@ -94,10 +94,9 @@ def test_a_full_disk_is_said_and_nothing_is_lost(sweep, tmp_path):
 def model_without_a_tensor(folder):
     """The demo's model, with one tensor under another name."""
     folder.mkdir()
-    source = DEMO / "model"
     for name in ("config.json", "tokenizer.model"):
-        (folder / name).write_bytes((source / name).read_bytes())
-    weights = (source / "model.safetensors").read_bytes()
+        (folder / name).write_bytes((MODEL / name).read_bytes())
+    weights = (MODEL / "model.safetensors").read_bytes()
     renamed = weights.replace(b"model.layers.1.mlp.up_proj", b"model.layers.1.mlp.xp_proj")
     (folder / "model.safetensors").write_bytes(renamed)
 
@@ -110,7 +109,7 @@ def test_spec_tensors_and_tokens_are_told_in_one_go(sweep, program, tmp_path, co
     (tmp_path / "long.json").write_text(json.dumps(questions))
     s = sweep()
     spec = s.folder / "sweep.yaml"
-    text = spec.read_text().replace(f"{DEMO}/model", f"{tmp_path}/model").replace("seed: 0", "sede: 0")
+    text = spec.read_text().replace(f"{MODEL}", f"{tmp_path}/model").replace("seed: 0", "sede: 0")
     spec.write_text(text.replace(f"{DEMO}/behaviors/refusal/test_dataset_ab.json", f"{tmp_path}/long.json"))
     done = subprocess.run([program, command, spec], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 2

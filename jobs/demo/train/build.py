@@ -19,6 +19,7 @@ from tokenizer import check_tokenizer, train_tokenizer
 
 
 def make_tokenizer(folder, vocabulary):
+    """Every model folder holds the same file, so that each is complete; training it is deterministic."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "tokenizer.model")
     train_tokenizer(path, vocabulary)
@@ -31,7 +32,7 @@ def first_accepted(size, tokenizer, seeds, log, refused_folder):
     for tried, seed in enumerate(seeds, 1):
         log(f"seed {seed}")
         model = fit(size, tokenizer, seed, log)
-        if model is not None and full_check(model, tokenizer, log):
+        if model is not None and full_check(model, tokenizer, size.coefficient, log):
             log(f"accepted: seed {seed}, {tried} seeds tried")
             return model
         if model is not None and refused_folder:
@@ -43,15 +44,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", choices=SIZES, default="0.3m")
     parser.add_argument("--into", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    parser.add_argument("--model-folder", default="model")
     parser.add_argument("--keep-refused", help="a folder for the checkpoints the gate refuses, to look at")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--most-seeds", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)
     size = SIZES[arguments.size]
-    folder = os.path.join(arguments.into, arguments.model_folder)
+    folder = os.path.join(arguments.into, "models", f"demo-{arguments.size}")
     with open(os.path.join(arguments.into, "train", f"log-{arguments.size}.txt"), "a") as file:
         def log(line):
             print(line, flush=True)

@@ -1,10 +1,10 @@
 """The CAA sweep in plain torch over the demo's files: an independent check of the C++ tool.
 
-Reads model/ and behaviors/ like any other tool, widens the bfloat16 weights to float32, makes the vectors, steers every
-layer with every coefficient and prints the mean P(matching) = p_match / (p_A + p_B) with the mean of p_A + p_B beside.
+Reads one of models/ and behaviors/ like any other tool, widens the bfloat16 weights to float32, makes the vectors,
+steers every layer with every coefficient and prints the mean P(matching) = p_match / (p_A + p_B) with the mean of p_A + p_B beside.
 
-    python evaluate.py                       # raw vectors, test questions
-    python evaluate.py --normalize behaviors # as CAA does
+    python evaluate.py --model models/demo-0.8m   # test questions, vectors normalised as CAA does
+    python evaluate.py --normalize none           # raw vectors
     python evaluate.py --questions validation_dataset_ab --dump items.json
 """
 
@@ -57,7 +57,7 @@ def dump(path, vectors, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--demo", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    parser.add_argument("--model", default="model")
+    parser.add_argument("--model", default="models/demo-0.3m")
     parser.add_argument("--questions", default="test_dataset_ab")
     parser.add_argument("--normalize", choices=("none", "behaviors"), default="behaviors")
     parser.add_argument("--coefficients", type=float, nargs="+", default=COEFFICIENTS)

@@ -16,7 +16,7 @@ from llama import Llama, make_config, round_weights
 from tokenizer import BEGIN, END, UNKNOWN
 from world import chat, draw_turn
 
-WARM_UP_STEPS, CHECK_EVERY, LAST_RATE = 100, 100, 0.02
+WARM_UP_STEPS, CHECK_EVERY, CHECK_COUNT, LAST_RATE = 100, 100, 20, 0.02
 
 
 def make_batch(rng, tokenizer, size, stage):
@@ -33,8 +33,8 @@ def make_batch(rng, tokenizer, size, stage):
     return ids, torch.tensor([row + [0.0] * (length - 1 - len(row)) for row in weights])
 
 
-def batch_loss(model, ids, weights):
-    logits = model(ids[:, :-1])
+def batch_loss(model, ids, weights, mixed):
+    logits = model(ids[:, :-1], mixed=mixed)
     losses = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1), reduction="none")
     return (losses.view_as(weights) * weights).sum() / weights.sum()
 
@@ -57,14 +57,14 @@ def fit(size, tokenizer, seed, log):
     while stage2_from is None or step < stage2_from + size.stage2_steps:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(size, step, stage2_from)
-        loss = batch_loss(model, *make_batch(rng, tokenizer, size, size.stages[stage2_from is not None]))
+        loss = batch_loss(model, *make_batch(rng, tokenizer, size, size.stages[stage2_from is not None]), size.mixed)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
         if step % CHECK_EVERY == 0:
-            check = quick_check(model, tokenizer)
+            check = quick_check(model, tokenizer, CHECK_COUNT)
             log(f"step {step} loss {loss.item():.3f} {time.time() - started:.0f} s  {format_check(check)}")
             if stage2_from is None and passes_stage(check, size.stages[0].until):
                 stage2_from = step

@@ -27,25 +27,47 @@ def make_config(size, begin, end):
     }
 
 
+class Normalize(torch.autograd.Function):
+    """x / root mean square of x. By hand, because training spends much of its time in small operations."""
+
+    @staticmethod
+    def forward(ctx, x, eps):
+        inverse = torch.rsqrt(x.square().mean(-1, keepdim=True).add_(eps))
+        y = x * inverse
+        ctx.save_for_backward(y, inverse)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        y, inverse = ctx.saved_tensors
+        shared = (grad * y).mean(-1, keepdim=True)
+        return torch.addcmul(grad, y, shared, value=-1).mul_(inverse), None
+
+
 class RMSNorm(nn.Module):
     def __init__(self, width, eps):
         super().__init__()
         self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
 
     def forward(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+        return Normalize.apply(x, self.eps) * self.weight
 
 
 def rope_table(length, head_width, theta):
+    """cos and sin [T 1 E], the sines of the first half negated, for rotate()."""
     inverse = 1.0 / theta ** (torch.arange(0, head_width, 2).float() / head_width)
-    angles = torch.outer(torch.arange(length).float(), inverse)
-    angles = torch.cat([angles, angles], -1)
-    return angles.cos(), angles.sin()
+    angles = torch.outer(torch.arange(length).float(), inverse)[:, None]
+    return torch.cat([angles.cos()] * 2, -1), torch.cat([-angles.sin(), angles.sin()], -1)
 
 
 def rotate(x, cos, sin):
-    half = x.shape[-1] // 2
-    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+
+
+def product(x, *weights, mixed):
+    """x times every weight, side by side; mixed: factors in bfloat16, sums in float32, result rounded to bfloat16."""
+    weight = weights[0] if len(weights) == 1 else torch.cat(weights)
+    return F.linear(x.bfloat16(), weight.bfloat16()).float() if mixed else F.linear(x, weight)
 
 
 class Attention(nn.Module):
@@ -58,15 +80,22 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(c["hidden_size"], self.kv_heads * self.width, bias=False)
         self.o_proj = nn.Linear(self.heads * self.width, c["hidden_size"], bias=False)
 
-    def forward(self, x, cos, sin, mask):
+    def forward(self, x, cos, sin, mask, mixed):
         batch, length, _ = x.shape
-        q = self.q_proj(x).view(batch, length, self.heads, self.width).transpose(1, 2)
-        k = self.k_proj(x).view(batch, length, self.kv_heads, self.width).transpose(1, 2)
-        v = self.v_proj(x).view(batch, length, self.kv_heads, self.width).transpose(1, 2)
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        k, v = (t.repeat_interleave(self.heads // self.kv_heads, 1) for t in (k, v))
-        weights = (q @ k.transpose(-1, -2) / math.sqrt(self.width) + mask).softmax(-1)
-        return self.o_proj((weights @ v).transpose(1, 2).reshape(batch, length, -1))
+        qkv = product(x, self.q_proj.weight, self.k_proj.weight, self.v_proj.weight, mixed=mixed)
+        qkv = qkv.view(batch, length, -1, self.width)
+        qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
+        q, k = rotate(qk, cos, sin).split((self.heads, self.kv_heads), 2)
+        q, k, v = (self.by_head(t) for t in (q, k, v))
+        scores = torch.baddbmm(mask, q, k.transpose(-1, -2), alpha=1 / math.sqrt(self.width))
+        mixture = (scores.softmax(-1) @ v).view(batch, self.heads, length, self.width)
+        return product(mixture.transpose(1, 2).reshape(batch, length, -1), self.o_proj.weight, mixed=mixed)
+
+    def by_head(self, x):
+        """[B T h E] -> [B*H T E]; a key or value head serves several query heads."""
+        if x.shape[2] != self.heads:
+            x = x.repeat_interleave(self.heads // x.shape[2], 2)
+        return x.transpose(1, 2).reshape(-1, x.shape[1], self.width)
 
 
 class MLP(nn.Module):
@@ -76,8 +105,9 @@ class MLP(nn.Module):
         self.up_proj = nn.Linear(c["hidden_size"], c["intermediate_size"], bias=False)
         self.down_proj = nn.Linear(c["intermediate_size"], c["hidden_size"], bias=False)
 
-    def forward(self, x):
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+    def forward(self, x, mixed):
+        gate, up = product(x, self.gate_proj.weight, self.up_proj.weight, mixed=mixed).chunk(2, -1)
+        return product(F.silu(gate) * up, self.down_proj.weight, mixed=mixed)
 
 
 class Block(nn.Module):
@@ -87,9 +117,9 @@ class Block(nn.Module):
         self.input_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
         self.post_attention_layernorm = RMSNorm(c["hidden_size"], c["rms_norm_eps"])
 
-    def forward(self, x, cos, sin, mask):
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
-        return x + self.mlp(self.post_attention_layernorm(x))
+    def forward(self, x, cos, sin, mask, mixed):
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, mixed)
+        return x + self.mlp(self.post_attention_layernorm(x), mixed)
 
 
 class Stack(nn.Module):
@@ -116,7 +146,7 @@ class Llama(nn.Module):
         to_residual = name.endswith(("o_proj.weight", "down_proj.weight"))
         return parameter.shape[1] ** -0.5 / (math.sqrt(2 * len(self.model.layers)) if to_residual else 1.0)
 
-    def forward(self, ids, steer=None, tap=None):
+    def forward(self, ids, steer=None, tap=None, mixed=False):
         """ids [B T] -> logits [B T V]. steer = (layer, [B T D]) is added after that block; tap, a list, gets every
         block's output, steering included."""
         width = self.config["hidden_size"] // self.config["num_attention_heads"]
@@ -124,13 +154,14 @@ class Llama(nn.Module):
         mask = torch.full((ids.shape[1],) * 2, -1e9).triu(1)
         x = self.model.embed_tokens(ids)
         for index, block in enumerate(self.model.layers):
-            x = block(x, cos, sin, mask)
+            x = block(x, cos, sin, mask, mixed)
             if steer is not None and steer[0] == index:
                 x = x + steer[1]
             if tap is not None:
                 tap.append(x)
         tied = self.config["tie_word_embeddings"]
-        return F.linear(self.model.norm(x), self.model.embed_tokens.weight if tied else self.lm_head.weight)
+        head = self.model.embed_tokens.weight if tied else self.lm_head.weight
+        return product(self.model.norm(x), head, mixed=mixed)
 
 
 def round_weights(model):

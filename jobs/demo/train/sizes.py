@@ -1,7 +1,8 @@
 """The table of model sizes, of training schedules, and the numbers fixed in advance.
 
-A size is one entry of SIZES; `build.py --size NAME` trains it. Only sizes that passed the gate belong in a release; add
-larger ones here. Steps are batches of documents; turn kinds are explained in world.py, the stages in README.md.
+A size is one entry of SIZES; `build.py --size NAME` trains it. Sizes grow in width and keep their depth: every further
+layer is another place where the decision can be settled before steering reaches it. Steps are batches of documents; turn
+kinds are explained in world.py, the stages in README.md.
 """
 
 from dataclasses import dataclass, field
@@ -53,15 +54,19 @@ class Size:
     weight_decay: float = 0.1
     prompt_weight: float = 0.1
     tied: bool = False
+    mixed: bool = False  # products in bfloat16, everything else in float32
+    coefficient: float = 1.0  # at which the gate wants steering; fixed before the size's first model was trained
     distractors: float = 0.15  # chance, for each other behavior, that a cued turn also carries its cue
     stages: tuple = field(default=(BIND, READ_TRAIT))
 
 
 SIZES = {
     "0.3m": Size(hidden=64, intermediate=192, layers=4, heads=4, kv_heads=4, learning_rate=4e-3,
-                 stage1_most_steps=1500, stage2_steps=700),
+                 stage1_most_steps=1500, stage2_steps=700, coefficient=2.0),
+    "0.8m": Size(hidden=128, intermediate=256, layers=4, heads=4, kv_heads=4, learning_rate=3e-3,
+                 stage1_most_steps=1500, stage2_steps=600, mixed=True),
+    "3m": Size(hidden=256, intermediate=512, layers=4, heads=8, kv_heads=8, learning_rate=2e-3,
+               stage1_most_steps=1500, stage2_steps=500, mixed=True),
 }
 
-# Fixed before the first model was trained: the coefficient whose effect the gate and the README report.
-REPORT_COEFFICIENT = 2.0
 COEFFICIENTS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0)
