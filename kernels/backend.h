@@ -72,6 +72,10 @@ class Backend {
   virtual DType activation_dtype() const = 0;
   virtual DType weight_dtype() const = 0;  // how load_weight keeps values; wider where the machine lacks a product
 
+  /// The queue its operations run in (a cudaStream_t), for who moves its memory in the same order. Null: tensors lie in
+  /// host memory, and operations are done when they return.
+  virtual void* queue() const { return nullptr; }
+
   // Memory. Contents of a fresh allocation are undefined.
   virtual Tensor allocate(std::int64_t rows, std::int64_t cols, DType dtype) = 0;
   virtual void upload(Matrix to, std::span<const std::byte> from) = 0;
@@ -137,6 +141,15 @@ std::unique_ptr<Backend> make_cpu_backend(DType compute, int threads);
 
 /// The CUDA backend, or an Error saying that this build has none (kernels/absent).
 std::unique_ptr<Backend> make_cuda_backend(DType compute, int device);
+
+struct Gpu {
+  std::string name;         // "NVIDIA H100 80GB HBM3"
+  std::string uuid;         // "GPU-5a1c..."
+  std::int64_t memory = 0;  // bytes
+};
+
+/// The GPUs this process can use, by device number. Empty without one, without a driver, and in builds without CUDA.
+std::vector<Gpu> visible_gpus();
 
 /// Rotary table for `positions` positions: [positions, E] as `rope` wants it. Angles are formed in float32 as Hugging
 /// Face does (position * theta^(-2i/E)), cosine and sine of that angle are correctly rounded.

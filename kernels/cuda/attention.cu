@@ -1,18 +1,20 @@
-// Attention with forks, one path for prompts and forks. A block takes up to 16 rows (a query and a head each) of one
-// segment that share a key/value head, and walks the keys in tiles of 32 at absolute multiples of 32 positions; each
-// key is looked up by its position, so the tile that a fork cuts is made of the prompt's keys and the fork's own like
-// any other. Softmax is online, in float32.
+// Attention with forks, one path for prompts and forks. float16 and bfloat16 go through tensor cores
+// (attention_tensor.cuh); float32, and head sizes that are no multiples of 8, through the plain kernel here. Which of
+// the two it is depends on type and head size alone.
 //
-// A row's arithmetic: lane j of its warp holds the score of the tile's key j, one chain of fused multiply-adds over E;
-// a key beyond the row's own position has probability exactly 0 and its value is left out (its NaN stays its own); the
-// values are added in ascending position. Which rows share the block never shows in the bits. Probabilities stay
-// float32 (Hugging Face rounds them to the model's type). Not yet on tensor cores; forks of a prompt share its keys in
-// L2 only.
+// The plain kernel: a block takes up to 16 rows (a query and a head each) of one segment that share a key/value head,
+// and walks the keys in tiles of 32 at absolute multiples of 32 positions; each key is looked up by its position, so
+// the tile that a fork cuts is made of the prompt's keys and the fork's own like any other. Softmax is online, in
+// float32. A row's arithmetic: lane j of its warp holds the score of the tile's key j, one chain of fused multiply-adds
+// over E; a key beyond the row's own position has probability exactly 0 and its value is left out (its NaN stays its
+// own); the values are added in ascending position. Which rows share the block never shows in the bits. Probabilities
+// stay float32 (Hugging Face rounds them to the model's type).
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <vector>
 
+#include "kernels/cuda/attention_tensor.cuh"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/device.cuh"
 
@@ -160,12 +162,11 @@ __device__ __forceinline__ void add_tile(RowStates<kParts>& s, const float* q, c
 /// kParts * 32 >= E. Block (piece, key/value head, 16 heads of its group).
 template <class T, int kParts>
 __global__ void __launch_bounds__(kThreads, 4) attend(Arrays<T> a, const Piece* pieces) {
-  extern __shared__ float4 memory[];
   const Piece piece = pieces[blockIdx.x];
   const int heads = min(kBlockRows, a.group - static_cast<int>(blockIdx.z) * kBlockRows);
   const int first_head = static_cast<int>(blockIdx.y) * a.group + static_cast<int>(blockIdx.z) * kBlockRows;
   const int padded = padded_size(a.head_size), stride = key_stride(a.head_size);
-  float* q = reinterpret_cast<float*>(memory);
+  float* q = cuda::dynamic_shared<float>();
   float* k = q + kBlockRows * padded;
   float* v = k + kKeys * stride;
   load_queries(a, piece, first_head, heads, q);
@@ -202,13 +203,12 @@ template <class T, int kParts>
 void launch(const Arrays<T>& a, const Piece* pieces, dim3 grid, cudaStream_t stream) {
   const std::size_t floats =
       kBlockRows * padded_size(a.head_size) + kKeys * key_stride(a.head_size) + kKeys * kParts * 32;
-  const auto bytes = static_cast<int>(floats * sizeof(float));
-  if (bytes > 48 << 10)
-    STEERGRID_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void*>(&attend<T, kParts>),
-                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  attend<T, kParts><<<grid, kThreads, static_cast<std::size_t>(bytes), stream>>>(a, pieces);
-  cuda::check_launch("attend");
+  const std::size_t bytes = floats * sizeof(float);
+  cuda::allow_shared(attend<T, kParts>, bytes);
+  cuda::launch("attend", attend<T, kParts>, grid, kThreads, bytes, stream, a, pieces);
 }
+
+float scale_of(int head_size) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))); }
 
 /// All queries in pieces of `most` or fewer.
 std::vector<Piece> pieces_of(std::span<const Segment> segments, int most) {
@@ -224,6 +224,84 @@ std::vector<Piece> pieces_of(std::span<const Segment> segments, int most) {
   return pieces;
 }
 
+/// The queries of a call as tasks: each prompt by itself, all forks that read the same prompt together.
+struct Tasks {
+  std::vector<tensor::Query> queries;
+  std::vector<tensor::Block> blocks;
+};
+
+Tasks tasks_of(std::span<const Segment> segments, int group) {
+  std::vector<std::int64_t> first_row;
+  std::vector<std::int32_t> order;
+  std::int64_t rows = 0;
+  for (const Segment& s : segments) {
+    assert(s.position >= 0 && s.first_query >= 0 && s.n_queries >= 0);
+    order.push_back(static_cast<std::int32_t>(order.size()));
+    first_row.push_back(rows);
+    rows += s.n_queries;
+  }
+  const auto segment = [&](std::int32_t i) -> const Segment& { return segments[static_cast<std::size_t>(i)]; };
+  const auto prompt = [&](std::int32_t i) { return segment(i).position == 0 ? -1 : segment(i).prefix_row; };
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return prompt(a) < prompt(b); });
+  Tasks tasks;
+  for (std::size_t i = 0; i < order.size();) {
+    const auto begin = static_cast<std::int32_t>(tasks.queries.size());
+    const std::int64_t read = prompt(order[i]);
+    do {
+      const Segment& s = segment(order[i]);
+      for (int q = 0; q < s.n_queries; ++q)
+        tasks.queries.push_back({first_row[static_cast<std::size_t>(order[i])] + q, s.own_row, s.prefix_row, s.position,
+                                 s.position + s.first_query + q, order[i], 0});
+      ++i;
+    } while (i < order.size() && read >= 0 && prompt(order[i]) == read);
+    const std::int32_t n = static_cast<std::int32_t>(tasks.queries.size()) - begin;
+    for (std::int32_t row = 0; row < n * group; row += tensor::kBlockRows) tasks.blocks.push_back({begin, n, row, 0});
+  }
+  return tasks;
+}
+
+template <class T, int steps>
+void launch(const tensor::Arrays<T>& a, const Tasks& tasks, unsigned kv_heads, cuda::Staging& staging,
+            cudaStream_t stream) {
+  const auto staged = staging.copy({std::as_bytes(std::span(tasks.queries)), std::as_bytes(std::span(tasks.blocks))});
+  const dim3 grid(static_cast<unsigned>(tasks.blocks.size()), kv_heads);
+  cuda::allow_shared(tensor::attend<T, steps>, tensor::shared_bytes<steps>());
+  cuda::launch("tensor::attend", tensor::attend<T, steps>, grid, tensor::kThreads, tensor::shared_bytes<steps>(),
+               stream, a, static_cast<const tensor::Query*>(staged[0]), static_cast<const tensor::Block*>(staged[1]));
+}
+
+template <class T>
+void attend_plainly(Matrix q, Matrix k, Matrix v, std::span<const Segment> segments, int head_size, Matrix out,
+                    cuda::Staging& staging, cudaStream_t stream) {
+  const int group = static_cast<int>(q.cols / k.cols);
+  const std::vector<Piece> pieces = pieces_of(segments, std::max(1, kBlockRows / group));
+  if (pieces.empty()) return;
+  const auto staged = staging.copy({std::as_bytes(std::span(pieces))});
+  const auto* on_device = static_cast<const Piece*>(staged[0]);
+  const dim3 grid(static_cast<unsigned>(pieces.size()), static_cast<unsigned>(k.cols / head_size),
+                  cuda::blocks_for(group, kBlockRows));
+  const Arrays<T> a{q.as<const T>(), k.as<const T>(), v.as<const T>(), out.as<T>(),        q.cols,
+                    k.cols,          head_size,       group,           scale_of(head_size)};
+  if (head_size <= 32) return launch<T, 1>(a, on_device, grid, stream);
+  if (head_size <= 64) return launch<T, 2>(a, on_device, grid, stream);
+  if (head_size <= 128) return launch<T, 4>(a, on_device, grid, stream);
+  return launch<T, 8>(a, on_device, grid, stream);
+}
+
+template <class T>
+void attend_on_tensor_cores(Matrix q, Matrix k, Matrix v, std::span<const Segment> segments, int head_size, Matrix out,
+                            cuda::Staging& staging, cudaStream_t stream) {
+  const int group = static_cast<int>(q.cols / k.cols);
+  const Tasks tasks = tasks_of(segments, group);
+  if (tasks.blocks.empty()) return;
+  const tensor::Arrays<T> a{q.as<const T>(), k.as<const T>(), v.as<const T>(), out.as<T>(),        q.cols,
+                            k.cols,          head_size,       group,           scale_of(head_size)};
+  const auto kv_heads = static_cast<unsigned>(k.cols / head_size);
+  if (head_size <= 64) return launch<T, 4>(a, tasks, kv_heads, staging, stream);
+  if (head_size <= 128) return launch<T, 8>(a, tasks, kv_heads, staging, stream);
+  return launch<T, 16>(a, tasks, kv_heads, staging, stream);
+}
+
 }  // namespace
 
 void CudaBackend::attention(Matrix q, Matrix k, Matrix v, std::span<const Segment> segments, int head_size,
@@ -232,23 +310,12 @@ void CudaBackend::attention(Matrix q, Matrix k, Matrix v, std::span<const Segmen
   assert(head_size > 0 && k.cols % head_size == 0 && q.cols % k.cols == 0);
   assert(q.dtype == compute_ && k.dtype == compute_ && v.dtype == compute_ && out.dtype == compute_);
   if (head_size > kMostHeadSize) cuda::unsupported("head sizes", head_size, kMostHeadSize);
-  const auto kv_heads = static_cast<unsigned>(k.cols / head_size);
-  const int group = static_cast<int>(q.cols / k.cols);
-  const std::vector<Piece> pieces = pieces_of(segments, std::max(1, kBlockRows / group));
-  if (pieces.empty()) return;
-  const auto staged = staging_.copy({std::as_bytes(std::span(pieces))});
-  const auto* device_pieces = static_cast<const Piece*>(staged[0]);
-  const dim3 grid(static_cast<unsigned>(pieces.size()), kv_heads, cuda::blocks_for(group, kBlockRows));
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    const Arrays<T> a{
-        q.as<const T>(), k.as<const T>(), v.as<const T>(),
-        out.as<T>(),     q.cols,          k.cols,
-        head_size,       group,           static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size)))};
-    if (head_size <= 32) return launch<T, 1>(a, device_pieces, grid, stream_->get());
-    if (head_size <= 64) return launch<T, 2>(a, device_pieces, grid, stream_->get());
-    if (head_size <= 128) return launch<T, 4>(a, device_pieces, grid, stream_->get());
-    return launch<T, 8>(a, device_pieces, grid, stream_->get());
+    if constexpr (!std::is_same_v<T, float>)
+      if (head_size % 8 == 0)
+        return attend_on_tensor_cores<T>(q, k, v, segments, head_size, out, staging_, stream_->get());
+    attend_plainly<T>(q, k, v, segments, head_size, out, staging_, stream_->get());
   });
 }
 

@@ -22,6 +22,8 @@ DType CudaBackend::activation_dtype() const { return compute_; }
 
 DType CudaBackend::weight_dtype() const { return compute_; }
 
+void* CudaBackend::queue() const { return stream_->get(); }
+
 std::unique_ptr<Backend> make_cuda_backend(DType compute, int device) {
   return std::make_unique<CudaBackend>(compute, device);
 }

@@ -24,6 +24,7 @@ class CudaBackend final : public Backend {
   DType compute_dtype() const override;
   DType activation_dtype() const override;
   DType weight_dtype() const override;
+  void* queue() const override;
 
   Tensor allocate(std::int64_t rows, std::int64_t cols, DType dtype) override;
   void upload(Matrix to, std::span<const std::byte> from) override;

@@ -9,8 +9,10 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/machine.cuh"
 #include "kernels/tensor.h"
 
 namespace steergrid::cuda {

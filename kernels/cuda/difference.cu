@@ -49,12 +49,10 @@ void CudaBackend::difference_sums(Matrix x, std::span<const std::int64_t> a, std
   const auto pairs = static_cast<std::int64_t>(a.size());
   const cudaStream_t on = stream_->get();
   STEERGRID_CUDA(cudaMemcpyAsync(device_sums.as<void>(), sums.data(), sums.size_bytes(), cudaMemcpyHostToDevice, on));
-  add_differences<<<cuda::blocks_for(x.cols, kColumns), kColumns, 0, on>>>(x.as<const float>(), x.cols, left, right,
-                                                                           pairs, device_sums.as<double>());
-  cuda::check_launch("add_differences");
-  row_norms<<<static_cast<unsigned>(2 * pairs), kThreads, 0, on>>>(x.as<const float>(), x.cols, left, right,
-                                                                   device_norms.as<double>());
-  cuda::check_launch("row_norms");
+  cuda::launch("add_differences", add_differences, cuda::blocks_for(x.cols, kColumns), kColumns, 0, on,
+               x.as<const float>(), x.cols, left, right, pairs, device_sums.as<double>());
+  cuda::launch("row_norms", row_norms, static_cast<unsigned>(2 * pairs), kThreads, 0, on, x.as<const float>(), x.cols,
+               left, right, device_norms.as<double>());
   stream_->wait();  // before the copy back: a failed kernel must not have touched the caller's sums
   STEERGRID_CUDA(cudaMemcpyAsync(sums.data(), device_sums.as<void>(), sums.size_bytes(), cudaMemcpyDeviceToHost, on));
   STEERGRID_CUDA(cudaMemcpyAsync(norms.data(), device_norms.as<void>(), norms.size() * sizeof(double),

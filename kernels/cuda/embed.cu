@@ -29,10 +29,9 @@ void CudaBackend::embed(std::span<const std::int32_t> ids, const Tensor& table, 
   const auto staged = staging_.copy({std::as_bytes(ids)});
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    embed_rows<<<static_cast<unsigned>(x.rows), kThreads, 0, stream_->get()>>>(
-        static_cast<const std::int32_t*>(staged[0]), w.as<const T>(), w.rows, first_id, x.as<float>(), x.cols);
+    cuda::launch("embed_rows", embed_rows<T>, static_cast<unsigned>(x.rows), kThreads, 0, stream_->get(),
+                 static_cast<const std::int32_t*>(staged[0]), w.as<const T>(), w.rows, first_id, x.as<float>(), x.cols);
   });
-  cuda::check_launch("embed_rows");
 }
 
 }  // namespace steergrid

@@ -28,8 +28,8 @@ void CudaBackend::gather_rows(Matrix from, std::span<const std::int64_t> rows, M
   const auto launch = [&](auto word) {
     using Word = decltype(word);
     const auto size = static_cast<std::int64_t>(sizeof(Word));
-    gather_words<Word><<<static_cast<unsigned>(to.rows), kThreads, 0, stream_->get()>>>(from.as<const Word>(), index,
-                                                                                        to.as<Word>(), bytes / size);
+    cuda::launch("gather_words", gather_words<Word>, static_cast<unsigned>(to.rows), kThreads, 0, stream_->get(),
+                 from.as<const Word>(), index, to.as<Word>(), bytes / size);
   };
   // Allocations begin at multiples of 256 bytes, and views are whole rows of them.
   if (bytes % 16 == 0) {
@@ -39,7 +39,6 @@ void CudaBackend::gather_rows(Matrix from, std::span<const std::int64_t> rows, M
   } else {
     launch(std::uint16_t{});
   }
-  cuda::check_launch("gather_words");
 }
 
 }  // namespace steergrid

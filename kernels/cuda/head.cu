@@ -1,7 +1,7 @@
 // The language-model head, some rows at a time: logits of the whole slice by the GEMM, then one block a row: the
 // largest logit (the lowest token of equal ones), and the log-sum-exp in float64: thread t adds tokens t, t + 256, ...
 // in ascending order, then a fixed tree joins the threads. The order depends on the slice alone. The logits of one
-// chunk of rows are all that is ever held (at most 256 MiB, or 16 rows).
+// chunk of rows are all that is ever held (at most 32 MiB, or 16 rows).
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -75,13 +75,13 @@ __global__ void __launch_bounds__(kThreads, 4)
 
 std::vector<HeadRow> CudaBackend::head(Matrix h, const Tensor& table, std::int32_t first_id,
                                        std::span<const std::int32_t> selected) {
-  constexpr std::int64_t kLogits = std::int64_t{64} << 20, kLeastRows = 16;
+  constexpr std::int64_t kLeastRows = 16;
   const std::int64_t vocabulary = table.view().rows;
   const std::int64_t stride = (vocabulary + 3) / 4 * 4;  // rows at multiples of 16 bytes
   assert(h.cols == table.view().cols && h.dtype == compute_);
   std::vector<HeadRow> result(static_cast<std::size_t>(h.rows));
   if (h.rows == 0) return result;
-  const std::int64_t chunk = std::min(h.rows, std::max(kLogits / stride / kLeastRows * kLeastRows, kLeastRows));
+  const std::int64_t chunk = std::min(h.rows, std::max(kHeadLogits / stride / kLeastRows * kLeastRows, kLeastRows));
   const auto rows = static_cast<std::size_t>(chunk), asked = selected.size();
   const auto staged = staging_.copy({std::as_bytes(selected)});
   const cuda::Scratch logits(*stream_, rows * static_cast<std::size_t>(stride) * sizeof(float));
@@ -93,11 +93,10 @@ std::vector<HeadRow> CudaBackend::head(Matrix h, const Tensor& table, std::int32
     const auto count = static_cast<std::size_t>(std::min(chunk, h.rows - first));
     product(h.row_range(first, static_cast<std::int64_t>(count)), table.view(), logits.as<void>(), DType::Float32,
             stride);
-    summarise<<<static_cast<unsigned>(count), kThreads, 0, stream_->get()>>>(
-        logits.as<const float>(), stride, static_cast<std::int32_t>(vocabulary), first_id,
-        static_cast<const std::int32_t*>(staged[0]), static_cast<int>(asked), device_summaries.as<Summary>(),
-        device_picked.as<float>());
-    cuda::check_launch("summarise");
+    cuda::launch("summarise", summarise, static_cast<unsigned>(count), kThreads, 0, stream_->get(),
+                 logits.as<const float>(), stride, static_cast<std::int32_t>(vocabulary), first_id,
+                 static_cast<const std::int32_t*>(staged[0]), static_cast<int>(asked), device_summaries.as<Summary>(),
+                 device_picked.as<float>());
     STEERGRID_CUDA(cudaMemcpyAsync(summaries.data(), device_summaries.as<void>(), count * sizeof(Summary),
                                    cudaMemcpyDeviceToHost, stream_->get()));
     if (asked > 0)

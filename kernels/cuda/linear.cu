@@ -1,6 +1,7 @@
 // out = in * weight^T by cuBLASLt (gemm.h), which wants rows that begin at multiples of 16 bytes. Shapes without that,
 // which no Llama has, go through a plain kernel: one thread an output, one chain of fused multiply-adds over K. Which
 // of the two it is depends on N, K and the types alone.
+#include <algorithm>
 #include <cassert>
 
 #include "kernels/cuda/cuda_backend.h"
@@ -37,14 +38,15 @@ void CudaBackend::product(Matrix in, Matrix weight, void* out, DType out_dtype, 
   const dim3 grid(cuda::blocks_for(n, kOutputs), row_blocks), block(kOutputs, kRows);
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
+    const auto launch = [&](auto* to) {
+      cuda::launch("plain_product", plain_product<T, cuda::Pointee<decltype(to)>>, grid, block, 0, stream_->get(),
+                   in.as<const T>(), weight.as<const T>(), to, m, n, k, out_stride);
+    };
     if (out_dtype == compute_)
-      plain_product<<<grid, block, 0, stream_->get()>>>(in.as<const T>(), weight.as<const T>(), static_cast<T*>(out), m,
-                                                        n, k, out_stride);
+      launch(static_cast<T*>(out));
     else
-      plain_product<<<grid, block, 0, stream_->get()>>>(in.as<const T>(), weight.as<const T>(),
-                                                        static_cast<float*>(out), m, n, k, out_stride);
+      launch(static_cast<float*>(out));
   });
-  cuda::check_launch("plain_product");
 }
 
 void CudaBackend::linear(Matrix in, const Tensor& weight, Matrix out, Round round) {

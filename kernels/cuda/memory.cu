@@ -90,10 +90,10 @@ Tensor CudaBackend::load_weight(const HostMatrix& from) {
       cuda::with_type(compute_, [&](auto* target) {
         using From = cuda::Pointee<decltype(source)>;
         using To = cuda::Pointee<decltype(target)>;
-        convert<<<cuda::blocks_for(n, kThreads), kThreads, 0, stream_->get()>>>(stored.as<From>(), to.as<To>(), n);
+        cuda::launch("convert", convert<From, To>, cuda::blocks_for(n, kThreads), kThreads, 0, stream_->get(),
+                     stored.as<From>(), to.as<To>(), n);
       });
     });
-    cuda::check_launch("convert");
   }
   stream_->wait();
   return weight;

@@ -92,11 +92,10 @@ void CudaBackend::residual_norm(Matrix x, std::span<const Matrix> partials, cons
     using T = cuda::Pointee<decltype(type)>;
     cuda::with_type(residual, [&](auto* residual_type) {
       using Residual = cuda::Pointee<decltype(residual_type)>;
-      residual_norm_rows<T, Residual><<<static_cast<unsigned>(x.rows), kThreads, 0, stream_->get()>>>(
-          x.as<float>(), sums, steps, norm, epsilon, h.empty() ? nullptr : h.as<T>(), x.cols);
+      cuda::launch("residual_norm_rows", residual_norm_rows<T, Residual>, static_cast<unsigned>(x.rows), kThreads, 0,
+                   stream_->get(), x.as<float>(), sums, steps, norm, epsilon, h.empty() ? nullptr : h.as<T>(), x.cols);
     });
   });
-  cuda::check_launch("residual_norm_rows");
 }
 
 }  // namespace steergrid

@@ -44,11 +44,10 @@ void CudaBackend::rope(Matrix q, Matrix k, std::span<const std::int32_t> positio
   const auto staged = staging_.copy({std::as_bytes(positions)});
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    rope_rows<<<static_cast<unsigned>(q.rows), kThreads, 0, stream_->get()>>>(
-        q.as<T>(), q.cols, k.as<T>(), k.cols, static_cast<const std::int32_t*>(staged[0]), table.as<const float>(),
-        head_size);
+    cuda::launch("rope_rows", rope_rows<T>, static_cast<unsigned>(q.rows), kThreads, 0, stream_->get(), q.as<T>(),
+                 q.cols, k.as<T>(), k.cols, static_cast<const std::int32_t*>(staged[0]), table.as<const float>(),
+                 head_size);
   });
-  cuda::check_launch("rope_rows");
 }
 
 }  // namespace steergrid

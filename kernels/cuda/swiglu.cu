@@ -31,9 +31,9 @@ void CudaBackend::swiglu(Matrix gate, Matrix up, Matrix out) {
   const unsigned blocks = std::min(cuda::blocks_for(n, kThreads), 1u << 16);
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    swiglu_values<<<blocks, kThreads, 0, stream_->get()>>>(gate.as<const T>(), up.as<const T>(), out.as<T>(), n);
+    cuda::launch("swiglu_values", swiglu_values<T>, blocks, kThreads, 0, stream_->get(), gate.as<const T>(),
+                 up.as<const T>(), out.as<T>(), n);
   });
-  cuda::check_launch("swiglu_values");
 }
 
 }  // namespace steergrid

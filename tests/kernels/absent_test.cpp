@@ -18,5 +18,7 @@ TEST(CudaBackend, IsAbsentWithASentenceThatSaysHowToGetIt) {
   }
 }
 
+TEST(CudaBackend, OfABuildWithoutItSeesNoGpu) { EXPECT_TRUE(visible_gpus().empty()); }
+
 }  // namespace
 }  // namespace steergrid::testing

@@ -41,6 +41,16 @@ TEST_F(CudaMemory, NamesWhatDecidesItsBits) {
   EXPECT_THAT(on->gemm_library(), ::testing::StartsWith("cuBLASLt "));
 }
 
+TEST_F(CudaMemory, NamesTheGpusThereAre) {
+  const auto gpus = visible_gpus();
+  ASSERT_FALSE(gpus.empty());
+  EXPECT_FALSE(gpus[0].name.empty());
+  EXPECT_THAT(gpus[0].uuid, ::testing::MatchesRegex("GPU-[0-9a-f]+"));
+  EXPECT_GT(gpus[0].memory, std::int64_t{1} << 30);
+  EXPECT_NE(gpu(DType::Float32)->queue(), nullptr);
+  EXPECT_EQ(cpu(DType::Float32)->queue(), nullptr);
+}
+
 TEST_F(CudaMemory, LoadsAColumnSliceOfACheckpointInAnyTypeLikeTheCpu) {
   constexpr std::int64_t kRows = 70, kCols = 48, kStride = 101;
   const auto wide = random_values(kRows * kStride, 3);

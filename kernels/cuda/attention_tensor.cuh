@@ -1,0 +1,329 @@
+// Attention on tensor cores, for float16 and bfloat16 and head sizes that are multiples of 8, up to 256: prompts and
+// forks in one kernel. Included by attention.cu.
+//
+// A row is a query and one of the query heads that share a key/value head. A block takes 64 rows of one task (a prompt,
+// or all forks of a prompt), a warp 16 of them: the M of mma.m16n8k16. Keys come in tiles of 32 at absolute multiples
+// of 32 positions. Tiles that all of a block's rows read from the same place (a prompt's own; for forks the prompt's
+// before the first fork) are loaded once a block; the others, from the tile that the fork cuts on, once a warp and
+// fork, made of the prompt's keys and the fork's own.
+//
+// Why a row's bits depend on the row alone: a row of an mma depends on its own row of A and on B. A score is one row
+// and one key. For the values, rows are taken together only if they see the same keys of a step of 16, and the values
+// of keys they do not see are zero in B: what an unseen key holds never enters, not even as 0 * x. All rows go through
+// the tiles from position 0 on, one after another; a row leaves a tile it does not see as it was. Softmax is online, in
+// float32. Probabilities enter as the sum of two halves (16 bits of them in bfloat16), so they are not rounded to the
+// model's type, on the CPU neither.
+#pragma once
+
+#include "kernels/cuda/device.cuh"
+
+namespace steergrid {
+namespace {
+
+namespace tensor {
+
+constexpr int kKeys = 32;
+constexpr int kWarps = 4;
+constexpr int kWarpRows = 16;
+constexpr int kBlockRows = kWarps * kWarpRows;
+constexpr int kThreads = kWarps * 32;
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+/// One query and where its keys lie (Segment, backend.h); `last` is its own position.
+struct Query {
+  std::int64_t row, own_row, prefix_row;
+  std::int32_t position, last, segment, unused;
+};
+
+/// Rows [first_row, first_row + 64) of the n_queries * group rows of a task, whose queries begin at first_query.
+struct Block {
+  std::int32_t first_query, n_queries, first_row, unused;
+};
+
+template <class T>
+struct Arrays {
+  const T *q, *k, *v;
+  T* out;
+  std::int64_t q_cols, kv_cols;
+  int head_size, group;
+  float scale;
+};
+
+/// Elements from a key to the next in shared memory: 8 more than a key, so that the lanes of a load hit all banks.
+__host__ __device__ constexpr int key_stride(int steps) { return steps * 16 + 8; }
+template <int steps>
+constexpr std::size_t shared_bytes() {
+  return std::size_t{kWarps} * 2 * kKeys * key_stride(steps) * 2;
+}
+
+__device__ __forceinline__ std::uint32_t bits_of(__half v) { return *reinterpret_cast<const std::uint16_t*>(&v); }
+__device__ __forceinline__ std::uint32_t bits_of(__nv_bfloat16 v) {
+  return *reinterpret_cast<const std::uint16_t*>(&v);
+}
+template <class T>
+__device__ __forceinline__ std::uint32_t packed(T low, T high) {
+  return bits_of(low) | bits_of(high) << 16;
+}
+
+/// Keys and values of the tile from position `start` on, by `n` threads of which this is number `thread`; zeros from
+/// position `end` on and in columns beyond the head.
+template <class T, int steps>
+__device__ void load_tile(const Arrays<T>& a, const Query& from, int start, int end, T* k, T* v, int thread, int n) {
+  constexpr int kEights = steps * 2;
+  for (int i = thread; i < kKeys * kEights; i += n) {
+    const int j = i / kEights, c = i % kEights * 8, at = start + j;
+    uint4 key = {0, 0, 0, 0}, value = key;
+    if (at < end && c < a.head_size) {
+      const std::int64_t row = at < from.position ? from.prefix_row + at : from.own_row + (at - from.position);
+      const std::int64_t offset = row * a.kv_cols + std::int64_t{blockIdx.y} * a.head_size + c;
+      key = *reinterpret_cast<const uint4*>(a.k + offset);
+      value = *reinterpret_cast<const uint4*>(a.v + offset);
+    }
+    *reinterpret_cast<uint4*>(k + j * key_stride(steps) + c) = key;
+    *reinterpret_cast<uint4*>(v + j * key_stride(steps) + c) = value;
+  }
+}
+
+/// What a lane keeps of the warp's 16 rows: it holds rows g and g + 8 (g = lane / 4), half [0] and [1].
+template <int steps>
+struct Rows {
+  std::uint32_t q[steps][4];
+  float sum[steps * 2][4];
+  float top[2], weight[2];
+  int last[2], segment[2];  // last: -1 for a row that is not there
+};
+
+template <class T, int steps>
+__device__ void load_rows(const Arrays<T>& a, const Query* queries, const Block& block, int first, Rows<steps>& s) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = first + g + half * 8;
+    const bool there = row < block.n_queries * a.group;
+    const Query& query = queries[block.first_query + (there ? row / a.group : 0)];
+    s.top[half] = -INFINITY;
+    s.weight[half] = 0.0f;
+    s.last[half] = there ? query.last : -1;
+    s.segment[half] = there ? query.segment : -1;
+    const T* head = a.q + query.row * a.q_cols + (std::int64_t{blockIdx.y} * a.group + row % a.group) * a.head_size;
+#pragma unroll
+    for (int i = 0; i < steps; ++i)
+#pragma unroll
+      for (int side = 0; side < 2; ++side) {
+        const int c = i * 16 + side * 8 + t * 2;
+        s.q[i][side * 2 + half] = there && c < a.head_size ? *reinterpret_cast<const std::uint32_t*>(head + c) : 0;
+      }
+  }
+#pragma unroll
+  for (int n = 0; n < steps * 2; ++n)
+    for (int i = 0; i < 4; ++i) s.sum[n][i] = 0.0f;
+}
+
+__device__ __forceinline__ float largest_of_four(float value) {
+  value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, 1));
+  return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
+}
+
+/// score[n][i]: rows g (i < 2) and g + 8, keys n * 8 + 2t + i % 2.
+template <class T, int steps>
+__device__ __forceinline__ void scores_of(const Rows<steps>& s, const T* k, float (&score)[kKeys / 8][4]) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int n = 0; n < kKeys / 8; ++n) {
+    for (int i = 0; i < 4; ++i) score[n][i] = 0.0f;
+    const T* key = k + (n * 8 + g) * key_stride(steps) + t * 2;
+#pragma unroll
+    for (int i = 0; i < steps; ++i) {
+      const std::uint32_t b[2] = {*reinterpret_cast<const std::uint32_t*>(key + i * 16),
+                                  *reinterpret_cast<const std::uint32_t*>(key + i * 16 + 8)};
+      cuda::multiply_add(T{}, score[n], s.q[i], b);
+    }
+  }
+}
+
+/// Scores become probabilities against the new largest score; rows that take no part keep what they have.
+template <int steps>
+__device__ __forceinline__ void soften(Rows<steps>& s, float (&score)[kKeys / 8][4], const int (&seen)[2],
+                                       float scale) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float top = -INFINITY;
+#pragma unroll
+    for (int n = 0; n < kKeys / 8; ++n)
+      for (int i = 0; i < 2; ++i) {
+        float& x = score[n][half * 2 + i];
+        x = n * 8 + t * 2 + i < seen[half] ? x * scale : -INFINITY;
+        top = fmaxf(top, x);
+      }
+    top = fmaxf(s.top[half], largest_of_four(top));
+    const float shift = top == -INFINITY ? 0.0f : top;  // no inf - inf where all scores are -inf so far
+    const float correction = cuda::exponential(s.top[half] - shift);
+    float weight = s.weight[half] * correction;
+#pragma unroll
+    for (int n = 0; n < kKeys / 8; ++n)
+      for (int i = 0; i < 2; ++i) {
+        float& x = score[n][half * 2 + i];
+        x = n * 8 + t * 2 + i < seen[half] ? cuda::exponential(x - shift) : 0.0f;
+        weight = weight + x;
+      }
+    if (seen[half] > 0) {
+      s.top[half] = top;
+      s.weight[half] = weight;
+#pragma unroll
+      for (int n = 0; n < steps * 2; ++n)
+        for (int i = 0; i < 2; ++i) s.sum[n][half * 2 + i] *= correction;
+    }
+  }
+}
+
+/// The probabilities of one step of 16 keys as A operands: `high` rounded to T, `low` what that left.
+template <class T>
+__device__ __forceinline__ void halves_of(const float (&left)[4], const float (&right)[4], std::uint32_t (&high)[4],
+                                          std::uint32_t (&low)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float x = i < 2 ? left[i * 2] : right[i * 2 - 4], y = i < 2 ? left[i * 2 + 1] : right[i * 2 - 3];
+    const T x_high = cuda::from_float<T>(x), y_high = cuda::from_float<T>(y);
+    high[i] = packed(x_high, y_high);
+    low[i] = packed(cuda::from_float<T>(x - cuda::to_float(x_high)), cuda::from_float<T>(y - cuda::to_float(y_high)));
+  }
+}
+
+/// sum += probabilities * values of one step, for the rows that see exactly `keys` (1 to 16) of its keys.
+template <class T, int steps>
+__device__ __forceinline__ void add_values(Rows<steps>& s, const std::uint32_t (&high)[4],
+                                           const std::uint32_t (&low)[4], const T* v, int keys, bool upper,
+                                           bool lower) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int n = 0; n < steps * 2; ++n) {
+    std::uint32_t b[2];
+#pragma unroll
+    for (int side = 0; side < 2; ++side) {
+      const int j = side * 8 + t * 2;
+      const T* value = v + j * key_stride(steps) + n * 8 + g;
+      b[side] = (j < keys ? bits_of(value[0]) : 0) | (j + 1 < keys ? bits_of(value[key_stride(steps)]) << 16 : 0);
+    }
+    float sum[4] = {s.sum[n][0], s.sum[n][1], s.sum[n][2], s.sum[n][3]};
+    cuda::multiply_add(T{}, sum, high, b);
+    cuda::multiply_add(T{}, sum, low, b);
+    for (int i = 0; i < 2; ++i) {
+      if (upper) s.sum[n][i] = sum[i];
+      if (lower) s.sum[n][i + 2] = sum[i + 2];
+    }
+  }
+}
+
+/// One tile for the warp's rows; `segment` < 0: for all of them, else for those of that segment.
+template <class T, int steps>
+__device__ __forceinline__ void add_tile(Rows<steps>& s, const T* k, const T* v, int start, int segment, float scale) {
+  int seen[2];  // keys of the tile that the lane's rows see
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+    seen[half] = segment < 0 || segment == s.segment[half] ? min(kKeys, s.last[half] - start + 1) : 0;
+  if (!__any_sync(kAllLanes, seen[0] > 0 || seen[1] > 0)) return;
+  float p[kKeys / 8][4];
+  scores_of<T, steps>(s, k, p);
+  soften<steps>(s, p, seen, scale);
+#pragma unroll
+  for (int step = 0; step < kKeys / 16; ++step) {
+    const int upper = min(16, seen[0] - step * 16), lower = min(16, seen[1] - step * 16);
+    std::uint32_t high[4], low[4];
+    halves_of<T>(p[step * 2], p[step * 2 + 1], high, low);
+    for (int keys = 1; keys <= 16; ++keys)
+      if (__any_sync(kAllLanes, upper == keys || lower == keys))
+        add_values<T, steps>(s, high, low, v + step * 16 * key_stride(steps), keys, upper == keys, lower == keys);
+  }
+}
+
+/// Tiles that only some of the block's rows read, from position `start` on: each fork of the warp's rows by itself.
+template <class T, int steps>
+__device__ void own_tiles(const Arrays<T>& a, const Query* queries, const Block& block, int first, int start,
+                          Rows<steps>& s, T* k, T* v) {
+  const int rows = min(kWarpRows, block.n_queries * a.group - first);
+  for (int row = 0; row < rows;) {
+    const Query fork = queries[block.first_query + (first + row) / a.group];
+    int end = fork.last + 1;  // of the fork's keys that the warp's rows see
+    for (; row < rows; ++row) {
+      const Query& query = queries[block.first_query + (first + row) / a.group];
+      if (query.segment != fork.segment) break;
+      end = max(end, query.last + 1);
+    }
+    for (int tile = start; tile < end; tile += kKeys) {
+      __syncwarp();
+      load_tile<T, steps>(a, fork, tile, end, k, v, threadIdx.x % 32, 32);
+      __syncwarp();
+      add_tile<T, steps>(s, k, v, tile, fork.segment, a.scale);
+    }
+  }
+}
+
+template <class T, int steps>
+__device__ void store_rows(const Arrays<T>& a, const Query* queries, const Block& block, int first,
+                           const Rows<steps>& s) {
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float weight = s.weight[half];
+    weight = weight + __shfl_xor_sync(kAllLanes, weight, 1);
+    weight = weight + __shfl_xor_sync(kAllLanes, weight, 2);
+    const int row = first + g + half * 8;
+    if (s.last[half] < 0) continue;
+    const Query& query = queries[block.first_query + row / a.group];
+    T* out = a.out + query.row * a.q_cols + (std::int64_t{blockIdx.y} * a.group + row % a.group) * a.head_size;
+#pragma unroll
+    for (int n = 0; n < steps * 2; ++n) {
+      const int c = n * 8 + t * 2;
+      if (c < a.head_size)
+        *reinterpret_cast<std::uint32_t*>(out + c) = packed(cuda::from_float<T>(s.sum[n][half * 2] / weight),
+                                                            cuda::from_float<T>(s.sum[n][half * 2 + 1] / weight));
+    }
+  }
+}
+
+/// steps * 16 >= E. Grid (block of rows, key/value head).
+template <class T, int steps>
+__global__ void __launch_bounds__(kThreads) attend(Arrays<T> a, const Query* queries, const Block* blocks) {
+  constexpr int kTile = kKeys * key_stride(steps);
+  T* memory = cuda::dynamic_shared<T>();  // a K and a V tile for each warp
+  const Block block = blocks[blockIdx.x];
+  const int warp = threadIdx.x / 32, first = block.first_row + warp * kWarpRows;
+  Rows<steps> s;
+  load_rows<T, steps>(a, queries, block, first, s);
+
+  const int end_row = min(block.first_row + kBlockRows, block.n_queries * a.group);
+  const Query& from = queries[block.first_query + block.first_row / a.group];
+  const Query& to = queries[block.first_query + (end_row - 1) / a.group];
+  int shared = 0, end = from.last + 1;  // the tiles before `shared` are the same for all of the block's rows
+  if (from.segment == to.segment) {
+    for (int row = block.first_row; row < end_row; row += a.group)
+      end = max(end, queries[block.first_query + row / a.group].last + 1);
+    end = max(end, to.last + 1);
+    shared = end;
+  } else {
+    shared = from.position;
+    for (int row = block.first_row; row < end_row; ++row)
+      shared = min(shared, queries[block.first_query + row / a.group].position);
+    shared = shared / kKeys * kKeys;
+    end = shared;
+  }
+  int turn = 0;  // tiles go through the warps' memory in turn: one barrier a tile is enough
+  for (int start = 0; start < shared; start += kKeys, turn = (turn + 1) % kWarps) {
+    T* k = memory + turn * 2 * kTile;
+    load_tile<T, steps>(a, from, start, end, k, k + kTile, threadIdx.x, kThreads);
+    __syncthreads();
+    add_tile<T, steps>(s, k, k + kTile, start, -1, a.scale);
+  }
+  if (from.segment != to.segment) {
+    __syncthreads();
+    T* k = memory + warp * 2 * kTile;
+    own_tiles<T, steps>(a, queries, block, first, shared, s, k, k + kTile);
+  }
+  store_rows<T, steps>(a, queries, block, first, s);
+}
+
+}  // namespace tensor
+
+}  // namespace
+}  // namespace steergrid

@@ -1,0 +1,25 @@
+// Which GPUs there are.
+#include <fmt/format.h>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/check.h"
+
+namespace steergrid {
+
+std::vector<Gpu> visible_gpus() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return {};
+  STEERGRID_CUDA(status);
+  std::vector<Gpu> found;
+  for (int device = 0; device < count; ++device) {
+    cudaDeviceProp properties{};
+    STEERGRID_CUDA(cudaGetDeviceProperties(&properties, device));
+    std::string uuid = "GPU-";
+    for (const char byte : properties.uuid.bytes) uuid += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    found.push_back({properties.name, uuid, static_cast<std::int64_t>(properties.totalGlobalMem)});
+  }
+  return found;
+}
+
+}  // namespace steergrid
