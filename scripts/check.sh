@@ -23,10 +23,10 @@ step "clang-tidy"
 run-clang-tidy-14 -quiet -p "$build" -j "$(nproc)" "$root/(src|kernels)/.*\.cpp" 2>/dev/null >"$results/tidy.log" ||
   { grep -E "(warning|error):" "$results/tidy.log" | sort -u; exit 1; }
 
-step "the CUDA backend compiles and links for sm_80, sm_90 and sm_100"
+step "the CUDA build compiles and links for sm_80, sm_90 and sm_100"
 if command -v nvcc >/dev/null; then
   cmake --preset cuda >/dev/null
-  cmake --build build/cuda --target steergrid_kernels test_kernels_cuda
+  cmake --build build/cuda --target cuda_links
 else
   echo "not compiled: this machine has no nvcc"
 fi

@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "base/version.h"
 #include "comm/mpi_session.h"
+#include "comm/nccl_team.h"
 #include "kernels/backend.h"
 #include "store/doctor.h"
 #include "store/sink.h"
@@ -34,10 +35,15 @@ void check_cpu() {
 void check_gpu() {
   try {
     const auto backend = make_cuda_backend(DType::BFloat16, 0);
-    say(true, "GPU", backend->architecture(), "");
+    for (const Gpu& gpu : visible_gpus())
+      say(true, "GPU", fmt::format("{}, {:.1f} GB, {}", gpu.name, static_cast<double>(gpu.memory) * 1e-9, gpu.uuid),
+          "");
+    say(true, "GPU code", fmt::format("{}, {}", backend->architecture(), backend->gemm_library()), "");
   } catch (const Error& e) {
     say(false, "GPU", e.what(), "sweeps run on CPUs");
   }
+  say(NcclTeam::available(), "NCCL", NcclTeam::version(),
+      NcclTeam::available() ? "" : "needed only where a team of several GPUs holds one model");
 }
 
 void check_file_system(const std::string& folder) {

@@ -1,5 +1,6 @@
 // steergrid run: runs or resumes a sweep, alone or under mpirun / srun.
 #include <iostream>
+#include <map>
 
 #include "app/commands.h"
 #include "app/sweep.h"
@@ -19,6 +20,12 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
   command->add_option("--log", options->log, "Append log lines to this file");
+  const std::map<std::string, BackendChoice> backends{
+      {"auto", BackendChoice::Auto}, {"cpu", BackendChoice::Cpu}, {"cuda", BackendChoice::Cuda}};
+  command->add_option("--backend", options->backend, "auto (GPUs where workers see them), cpu or cuda")
+      ->transform(CLI::CheckedTransformer(backends))
+      ->default_str("auto");
+  command->add_flag("--share-gpus", options->share_gpus, "Let several workers use one GPU (slower; to try things out)");
   command->add_flag("--naive", options->naive, "One full forward a question, layer and coefficient (to compare)");
   command->add_flag("--allow-mixed", options->allow_mixed,
                     "Resume under another backend, instruction set or library; recorded per unit");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -62,6 +63,25 @@ Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend
   return machine;
 }
 
+/// The machine that decides a launch's bits. A coordinator of GPUs uses none: its first worker speaks for it.
+/// Collective.
+Machine machine_together(Team& everybody, const Plan& plan, const Device& device,
+                         const WorkerSide::MakeBackend& make_backend) {
+  using Text = std::array<char, 1024>;
+  const bool coordinates = device.cuda && everybody.rank() == 0 && everybody.size() > 1;
+  Machine machine;
+  by_all(everybody, [&] {
+    if (!coordinates) machine = machine_of(plan, make_backend);
+  });
+  std::array<Text, 3> mine{};
+  const std::string* const texts[] = {&machine.backend, &machine.architecture, &machine.gemm};
+  for (std::size_t i = 0; i < mine.size(); ++i) texts[i]->copy(mine[i].data(), sizeof(Text) - 1);
+  const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(mine)));
+  if (!coordinates) return machine;
+  const char* first = reinterpret_cast<const char*>(all.data()) + sizeof mine;
+  return {first, first + sizeof(Text), first + 2 * sizeof(Text)};
+}
+
 /// Whether some rank's instruction set gives other bits than rank 0's, which the file names; refused without
 /// `allow_mixed`. Collective.
 bool machines_differ(const MpiSession& session, Team& everybody, const Machine& mine, bool allow_mixed) {
@@ -73,7 +93,7 @@ bool machines_differ(const MpiSession& session, Team& everybody, const Machine& 
   const bool other = mine.architecture != first;
   by_all(everybody, [&] {
     if (other && !allow_mixed)
-      bad_input("rank {} on {}: expected the instruction set of rank 0 ({}), found {}; --allow-mixed accepts both",
+      bad_input("rank {} on {}: expected what rank 0 computes with ({}), found {}; --allow-mixed accepts both",
                 session.rank(), session.host(), first, mine.architecture);
   });
   const std::byte answer{other};
@@ -92,7 +112,7 @@ bool ready_output(const Prepared& p, const Machine& machine, bool allow_mixed) {
   return false;
 }
 
-store::LaunchRecord launch_record(const MpiSession& session, const Machine& machine) {
+store::LaunchRecord launch_record(const MpiSession& session, const Machine& machine, const std::string& device) {
   store::LaunchRecord launch;
   launch.started = wall_ns();
   launch.ranks = static_cast<std::uint32_t>(session.size());
@@ -102,14 +122,18 @@ store::LaunchRecord launch_record(const MpiSession& session, const Machine& mach
   };
   put(launch.host, session.host());
   put(launch.binary, version_text());
-  put(launch.devices, machine.backend + " " + machine.architecture);
+  put(launch.devices,
+      fmt::format("{} {}{}{}", machine.backend, device, device.empty() ? "" : ", ", machine.architecture));
   return launch;
 }
 
 /// The part between opening and closing the result file.
 Ending run_farm(const Prepared& p, const Topology& topology, std::span<const UnitRecord> records,
-                CoordinatorSide* coordinator, WorkerSide& worker) {
-  const WorkerCalls calls = worker.calls();
+                CoordinatorSide* coordinator, WorkerSide& worker, Exchanges& exchanges) {
+  WorkerCalls calls = worker.calls();
+  calls.open_model = [open = calls.open_model, &exchanges](int model, Team& team) {
+    open(model, exchanges.between(team));
+  };
   if (topology.alone()) return run_inline(p.plan, records, coordinator->calls(), calls);
   if (topology.rank() == 0) return Coordinator(p.plan, topology, records, coordinator->calls()).run();
   return Worker(p.plan, topology, calls).run();
@@ -124,8 +148,15 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash);
   const Topology topology(session, degrees_of(p.plan));
   const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
-  const auto make_backend = [threads](DType dtype) { return make_cpu_backend(dtype, threads); };
-  const Machine machine = machine_of(p.plan, make_backend);
+  const Device device = choose_device(session, everybody, options.backend, options.share_gpus);
+  std::optional<Exchanges> exchanges;
+  by_all(everybody, [&] { exchanges.emplace(topology, degrees_of(p.plan), device); });
+  const auto make_backend = [&exchanges, threads, device](DType dtype) {
+    auto backend = device.cuda ? make_cuda_backend(dtype, device.number) : make_cpu_backend(dtype, threads);
+    exchanges->use(*backend);
+    return backend;
+  };
+  const Machine machine = machine_together(everybody, p.plan, device, make_backend);
   const bool machines_mixed = machines_differ(session, everybody, machine, options.allow_mixed);
 
   std::optional<store::OutputLock> lock;
@@ -140,14 +171,14 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
   std::optional<CoordinatorSide> coordinator;
   std::vector<UnitRecord> records;
   if (first) {
-    file->add_launch(launch_record(session, machine));
+    file->add_launch(launch_record(session, machine, device.name));
     coordinator.emplace(p, *file, *lock, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
     records = coordinator->records(options.retry_failed);
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
                  session.size(), threads);
   }
   WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive}, make_backend);
-  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, worker);
+  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, worker, *exchanges);
   if (file) file->close();
   return ending;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/devices.h"
 #include "comm/mpi_session.h"
 #include "farm/ending.h"
 
@@ -14,6 +15,8 @@ struct SweepOptions {
   std::string log;            // file for log lines; empty: none
   int threads = 0;            // of a worker; 0: the node's cores divided among its workers
   std::int64_t rows = 16384;  // in flight in one pass
+  BackendChoice backend = BackendChoice::Auto;
+  bool share_gpus = false;  // several workers may use one GPU; their partials then travel through host memory
   bool naive = false;
   bool allow_mixed = false;
   bool full_hash = false;
