@@ -16,12 +16,13 @@ MAY_INCLUDE = {
     "kernels": {"base"},
     "spec": {"base"},
     "plan": {"spec", "base"},
+    "batch": {"plan", "spec", "base"},
     "comm": {"kernels", "base"},
     "engine": {"kernels", "comm", "base"},
     "farm": {"plan", "comm", "base"},
     "store": {"plan", "spec", "comm", "base"},
     "steer": {"engine", "plan", "spec", "comm", "kernels", "base"},
-    "app": {"steer", "farm", "store", "engine", "plan", "spec", "comm", "kernels", "base"},
+    "app": {"steer", "farm", "store", "engine", "batch", "plan", "spec", "comm", "kernels", "base"},
 }
 
 # Third-party headers and the only places that may name them (paths relative to the root, regular expressions).

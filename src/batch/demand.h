@@ -1,0 +1,38 @@
+// What a sweep demands of machines, taken from its plan and its price: per model the ranks a copy takes, bytes, FLOPs
+// and the longest unit. The input of job_request's arithmetic; nothing here knows a site.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/cost.h"
+#include "spec/sweep_spec.h"
+
+namespace steergrid {
+
+struct ModelDemand {
+  std::string name;
+  int degree = 1;                // ranks that hold one copy
+  std::int64_t weights = 0;      // bytes of a copy, all ranks
+  std::int64_t rank_bytes = 0;   // what a rank holds where it computes
+  std::int64_t layer_bytes = 0;  // a rank's share of one layer's weights
+  double flops = 0;              // of all units
+  double longest_unit = 0;       // FLOPs
+  int units = 0;                 // that teams run
+};
+
+struct SweepDemand {
+  std::string name;
+  std::vector<ModelDemand> models;
+};
+
+/// `costs` and `memory` as Plan::models.
+SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector<ModelCost>& costs,
+                      const std::vector<MemoryModel>& memory);
+
+/// The smallest tensor-parallel degree (1, 2, 4, 8) that divides the model and with which a rank holds at most `bytes`;
+/// the largest that divides it if none does.
+int degree_that_fits(ModelFacts facts, const MemoryOptions& options, std::int64_t bytes);
+
+}  // namespace steergrid
