@@ -22,6 +22,12 @@ int terminal_width() {
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
 }
 
+const std::string& target_name(const SweepSpec& spec, const ModelPlan& plan, const Unit& unit) {
+  const auto target = static_cast<std::size_t>(unit.target);
+  return unit.kind == UnitKind::Evaluate ? spec.runs[static_cast<std::size_t>(plan.runs[target].run)].name
+                                         : spec.vectors[static_cast<std::size_t>(plan.vectors[target].source)].name;
+}
+
 store::VectorRows rows_of(const SteeringVectors& v) { return {v.mean, v.scale, v.mean_norm, v.residual_norm}; }
 
 }  // namespace
@@ -109,6 +115,10 @@ void CoordinatorSide::commit(const Finished& done) {
                            .finished = done.finished,
                            .team = static_cast<std::uint32_t>(done.team),
                            .ranks = static_cast<std::uint32_t>(done.ranks)});
+  spdlog::debug("unit {} done: {} of {} on {}, items {}-{}, attempt {}, team {} (rank {}), {:.3f} s", done.unit,
+                name_of(unit.kind), target_name(prepared_.spec, plan, unit),
+                names_[static_cast<std::size_t>(unit.model)], unit.first, unit.first + unit.count - 1, done.attempt,
+                done.team, done.leader, static_cast<double>(done.finished - done.started) * 1e-9);
 }
 
 const SteeringVectors& CoordinatorSide::raw(int model, int target) {

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ExitCode code = ExitCode::Ok;
   const Invocation invocation{argc, argv};
-  for (const auto add : {add_run, add_plan, add_validate, add_status, add_report, add_doctor})
+  for (const auto add : {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_doctor})
     add(app, code, invocation);
   try {
     app.parse(argc, argv);

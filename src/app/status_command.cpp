@@ -1,11 +1,15 @@
-// steergrid status: how far a sweep is, while it runs and after, from its result file alone.
+// steergrid status: how far a sweep is, while it runs and after, from its result file; and what Slurm says of the job
+// that was submitted for it, the file there or not.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "batch/slurm.h"
 #include "farm/progress.h"
 #include "store/status.h"
 
@@ -18,6 +22,7 @@ int ended(const store::StateCounts& c) { return c.done + c.failed + c.blocked; }
 
 nlohmann::json json_of(const store::StateCounts& c) {
   return {{"total", c.total},
+          {"ended", ended(c)},
           {"done", c.done},
           {"failed", c.failed},
           {"blocked", c.blocked},
@@ -53,7 +58,12 @@ nlohmann::json json_of(const Status& s) {
                    {"cells", s.cells},
                    {"cells_done", s.cells_done},
                    {"cells_per_second", s.cells_per_second},
+                   {"finished", s.finished()},
                    {"launches", s.launches},
+                   {"retries", s.retries},
+                   {"worker_hours", s.worker_seconds / 3600},
+                   {"seconds_at_work", s.seconds_at_work},
+                   {"on_gpus", s.on_gpus},
                    {"models", models},
                    {"failures", failures}};
   j["seconds_left"] = s.seconds_left ? nlohmann::json(*s.seconds_left) : nlohmann::json();
@@ -64,7 +74,7 @@ nlohmann::json json_of(const Status& s) {
 std::string what_now(const Status& s) {
   if (s.running) return "running: " + s.running->text();
   if (ended(s.total) != s.total.total) return "not running: the same command resumes it";
-  if (s.total.done == s.total.total && s.total.baseline_only == 0) return "finished";
+  if (s.finished()) return "finished";
   return "ended, but not everything is there: `run --retry-failed` tries again";
 }
 
@@ -77,7 +87,8 @@ void print(const Status& s) {
   if (s.total.not_finite > 0) fmt::print(", {} with values that are not finite", s.total.not_finite);
   if (s.total.baseline_only > 0) fmt::print(", {} with baselines only", s.total.baseline_only);
   if (s.total.mixed > 0) fmt::print(", {} under another identity", s.total.mixed);
-  fmt::print("; {} launch(es)\n", s.launches);
+  if (s.retries > 0) fmt::print(", {} retried", s.retries);
+  fmt::print("; {} launch(es), {:.3f} {}-hours\n", s.launches, s.worker_seconds / 3600, s.on_gpus ? "GPU" : "worker");
   fmt::print("cells  {:.0f} of {:.0f}", s.cells_done, s.cells);
   if (s.running) fmt::print(", {:.1f} cells/s", s.cells_per_second);
   if (s.running && s.seconds_left) fmt::print(", {} left", duration_text(*s.seconds_left));
@@ -92,24 +103,84 @@ void print(const Status& s) {
                f.state == store::UnitState::Failed ? "failed" : "blocked", f.attempts, f.sentence);
 }
 
+/// The job that was submitted for an output, and what Slurm says of it now.
+struct SubmittedJob {
+  std::string id;
+  std::optional<JobState> state;  // nullopt: Slurm cannot be asked, or has forgotten it
+};
+
+std::optional<SubmittedJob> submitted_job(const std::string& output) {
+  const auto id = read_job_file(output);
+  if (!id) return std::nullopt;
+  return SubmittedJob{*id, job_state(*id)};
+}
+
+nlohmann::json json_of(const std::optional<SubmittedJob>& job) {
+  if (!job) return {};
+  nlohmann::json j{{"id", job->id}, {"state", nullptr}};
+  if (job->state)
+    j.update({{"state", job->state->state}, {"reason", job->state->reason}, {"start", job->state->start}});
+  return j;
+}
+
+void print(const SubmittedJob& job) {
+  fmt::print("job    {}", job.id);
+  if (!job.state) {
+    fmt::print(": Slurm does not know it (any more), or is not here to ask\n");
+    return;
+  }
+  fmt::print(" {}", job.state->state);
+  if (!job.state->reason.empty()) fmt::print(" ({})", job.state->reason);
+  if (!job.state->start.empty()) fmt::print(", expected to start {}", job.state->start);
+  fmt::print("\n");
+}
+
+/// The value at "a.b.c", for scripts.
+void print_value(const nlohmann::json& all, std::string path) {
+  std::ranges::replace(path, '.', '/');
+  const nlohmann::json::json_pointer pointer("/" + path);
+  if (!all.contains(pointer)) bad_input("--get {}: expected a key of `status --json`, found none such", path);
+  const nlohmann::json& value = all[pointer];
+  std::cout << (value.is_string() ? value.get<std::string>() : value.dump()) << '\n';
+}
+
+struct StatusOptions {
+  std::string file, value;
+  bool json = false;
+};
+
+void show_status(const StatusOptions& options) {
+  const bool there = std::filesystem::exists(options.file);
+  const auto job = options.value.empty() ? submitted_job(options.file) : std::nullopt;
+  if (!there && job && options.value.empty()) {  // waiting, or starting: no result file yet
+    if (options.json)
+      std::cout << nlohmann::json{{"job", json_of(job)}}.dump(1) << '\n';
+    else
+      print(*job);
+    return;
+  }
+  const Status status = store::read_status(options.file, wall_ns());
+  nlohmann::json all = json_of(status);
+  all["job"] = json_of(job);
+  if (!options.value.empty())
+    print_value(all, options.value);
+  else if (options.json)
+    std::cout << all.dump(1) << '\n';
+  else {
+    print(status);
+    if (job && !status.finished()) print(*job);
+  }
+}
+
 }  // namespace
 
 void add_status(CLI::App& app, ExitCode&, const Invocation&) {
-  struct Options {
-    std::string file;
-    bool json = false;
-  };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatusOptions>();
   CLI::App* command = app.add_subcommand("status", "Units done, failed, cells/s and time left of a result file");
   command->add_option("results", options->file, "The result file")->required();
   command->add_flag("--json", options->json, "As JSON");
-  command->callback([options] {
-    const Status status = store::read_status(options->file, wall_ns());
-    if (options->json)
-      std::cout << json_of(status).dump(1) << '\n';
-    else
-      print(status);
-  });
+  command->add_option("--get", options->value, "Only this value of the JSON form, as units.done");
+  command->callback([options] { show_status(*options); });
 }
 
 }  // namespace steergrid

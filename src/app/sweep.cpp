@@ -11,6 +11,7 @@
 #include <set>
 
 #include "app/coordinator_side.h"
+#include "app/launch_log.h"
 #include "app/start_together.h"
 #include "app/worker_side.h"
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "comm/mpi_team.h"
+#include "comm/node_seat.h"
 #include "comm/topology.h"
 #include "farm/plan_facts.h"
 #include "farm/run_inline.h"
@@ -147,6 +149,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
   MpiTeam everybody(session.world().duplicate());
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash);
   const Topology topology(session, degrees_of(p.plan));
+  log_seats(session, everybody, seat_on_node(session));
   const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
   const Device device = choose_device(session, everybody, options.backend, options.share_gpus);
   std::optional<Exchanges> exchanges;
@@ -180,6 +183,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
   WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive}, make_backend);
   Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, worker, *exchanges);
   if (file) file->close();
+  if (first) log_summary(p.spec.output);
   return ending;
 }
 

@@ -74,6 +74,7 @@ void Coordinator::on(int from, message::Done& done) {
   result.mode = order.mode;
   result.attempt = order.attempt;
   result.team = clients_[from].team;
+  result.leader = from;
   result.ranks = plan_.models[static_cast<std::size_t>(*stage_)].facts.tensor_parallel;
   result.crc = done.crc;
   result.flags = done.flags;

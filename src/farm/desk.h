@@ -24,7 +24,8 @@ struct Finished {
   RunMode mode = RunMode::Whole;
   std::uint32_t attempt = 0;
   int team = 0;
-  int ranks = 1;  // of the team
+  int ranks = 1;   // of the team
+  int leader = 0;  // the rank that sent it
   std::uint64_t crc = 0;
   std::uint32_t flags = 0;
   std::int64_t started = 0, finished = 0;  // ns since the epoch, on the leader's clock

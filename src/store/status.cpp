@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <string_view>
 #include <tuple>
 
 #include "base/error.h"
@@ -219,7 +220,29 @@ std::optional<double> seconds_left(const Sched& s, const std::vector<Model>& mod
   return total / static_cast<double>(std::max<std::size_t>(1, teams.size()));
 }
 
+/// Summed over launches: from the start of its first unit to the end of its last.
+double seconds_at_work(const Sched& s) {
+  std::map<std::uint32_t, std::pair<std::int64_t, std::int64_t>> spans;
+  for (const UnitRecord& r : s.units) {
+    if (r.state != UnitState::Done) continue;
+    const auto [at, fresh] = spans.try_emplace(r.launch, r.started, r.finished);
+    at->second = {std::min(at->second.first, r.started), std::max(at->second.second, r.finished)};
+  }
+  double seconds = 0;
+  for (const auto& [launch, span] : spans) seconds += static_cast<double>(span.second - span.first) * 1e-9;
+  return seconds;
+}
+
+/// Attempts and time of a unit that has ended.
+void add_effort(Status& status, const UnitRecord& r) {
+  if (r.state == UnitState::Absent || r.state == UnitState::Blocked) return;
+  status.retries += static_cast<int>(std::clamp<std::uint32_t>(r.attempt, 1, 1000) - 1);
+  if (r.state == UnitState::Done)
+    status.worker_seconds += std::max(0.0, static_cast<double>(r.finished - r.started) * 1e-9) * r.ranks;
+}
+
 void add_unit(Status& status, const Sched& s, std::size_t i, const std::vector<Model>& models) {
+  add_effort(status, s.units[i]);
   ModelStatus& model = status.models[static_cast<std::size_t>(s.model[i])];
   StateCounts* kinds[] = {&model.extract, &model.vectors, &model.evaluate};
   count(s.units[i], *kinds[s.kind[i]]);
@@ -270,9 +293,13 @@ Status read_status(const std::string& path, std::int64_t now) {
       status.failures.push_back(failed_unit(from, sched, i, models));
   }
   status.cells_per_second = cells_per_second(sched, models, now);
+  status.seconds_at_work = seconds_at_work(sched);
   status.seconds_left = seconds_left(sched, models);
   for (const LaunchRecord& l : from.read<LaunchRecord>("/sched/launches", ElementType::LaunchRecord))
-    status.launches += l.started != 0;
+    if (l.started != 0) {
+      ++status.launches;
+      status.on_gpus = std::string_view(l.devices, sizeof l.devices).starts_with("cuda");
+    }
   status.running = lock_owner(path);
   return status;
 }

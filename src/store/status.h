@@ -45,6 +45,11 @@ struct Status {
   double cells_per_second = 0;         // over the last five minutes
   std::optional<double> seconds_left;  // unknown until a unit of every kind that is left has finished
   int launches = 0;
+  int retries = 0;             // attempts beyond a unit's first, of units that have ended
+  double worker_seconds = 0;   // that done units took, times the ranks of their teams
+  double seconds_at_work = 0;  // from the first unit of a launch to its last, summed over launches
+  bool on_gpus = false;        // what the last launch computed with
+  bool finished() const { return total.done == total.total && total.baseline_only == 0; }
   std::optional<LockOwner> running;  // who is writing right now
 };
 

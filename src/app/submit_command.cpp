@@ -1,0 +1,219 @@
+// steergrid submit: works out what a sweep needs, writes the batch script beside its output and gives it to Slurm, with
+// a report job behind it. Plans only: no MPI, no GPU, so a login node will do. The arithmetic and the text are batch's.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/prepare.h"
+#include "batch/job_script.h"
+#include "batch/slurm.h"
+#include "engine/pass.h"
+#include "kernels/backend.h"
+#include "plan/print.h"
+#include "store/identity.h"
+
+namespace steergrid {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t kRows = 16384;  // in flight in one pass: what `run` defaults to
+constexpr double kGpuShare = 0.9;      // of a GPU's memory, the rest is the driver's and the libraries'
+
+struct SubmitOptions {
+  std::vector<std::string> specs;
+  std::string profile, partition, account, qos, constraint, time, launcher, name, script, run_options;
+  int nodes = 0, gpus_per_node = -1;
+  std::int64_t memory_gb = -1;
+  bool dry_run = false, no_report = false;
+};
+
+void take(const std::string& flag, const std::string& value, std::string& target) {
+  if (value.empty()) return;
+  check_slurm_word(flag, value);
+  target = value;
+}
+
+/// The profile, with the command line over it.
+SiteProfile site_of(const SubmitOptions& o) {
+  const char* chosen = std::getenv("STEERGRID_PROFILE");
+  const std::string file = !o.profile.empty() ? o.profile : chosen != nullptr ? chosen : "";
+  SiteProfile site = file.empty() ? SiteProfile{} : read_site_profile(file);
+  take("--partition", o.partition, site.partition);
+  take("--account", o.account, site.account);
+  take("--qos", o.qos, site.qos);
+  take("--constraint", o.constraint, site.constraint);
+  if (!o.launcher.empty()) site.launcher = o.launcher;
+  if (o.gpus_per_node >= 0) site.gpus_per_node = o.gpus_per_node;
+  if (o.memory_gb >= 0) site.memory_mib = o.memory_gb * 1'000'000'000 / (1 << 20);
+  return site;
+}
+
+FixedRequest fixed_by(const SubmitOptions& o) {
+  FixedRequest fixed;
+  if (o.nodes > 0) fixed.nodes = o.nodes;
+  if (o.time.empty()) return fixed;
+  fixed.seconds = seconds_of(o.time);
+  if (!fixed.seconds) bad_input("--time: expected minutes, H:MM:SS or D-HH:MM:SS, found '{}'", o.time);
+  return fixed;
+}
+
+MemoryOptions memory_options(const Prepared& p, const ModelPlan& model, const TokenCounts& tokens, bool gpus) {
+  MemoryOptions options;
+  options.rows = std::min(kRows, most_rows(p.plan, model, tokens));
+  options.chunk_rows = std::min(options.rows, Pass::kChunkRows);
+  options.logits = kHeadLogits;
+  options.widens_float16 = !gpus;
+  options.widens_bfloat16 = !gpus && make_cpu_backend(DType::BFloat16, 1)->weight_dtype() == DType::Float32;
+  return options;
+}
+
+/// What `tensor_parallel: auto` will come to on the site's GPUs; as it is where the spec or an existing output says it.
+std::vector<Choice> choices_on_gpus(const Prepared& p, const SiteProfile& site) {
+  const auto bytes = static_cast<std::int64_t>(kGpuShare * site.gpu_memory * 1e9);
+  const bool made = store::stored_choices(p.spec.output).has_value();
+  std::vector<Choice> choices;
+  for (const ModelFacts& facts : p.facts) choices.push_back({facts.dtype, facts.tensor_parallel});
+  for (std::size_t m = 0; m < p.plan.models.size() && !made; ++m) {
+    const ModelPlan& model = p.plan.models[m];
+    const auto i = static_cast<std::size_t>(model.model);
+    if (!p.spec.models[i].tensor_parallel)
+      choices[i].tensor_parallel = degree_that_fits(model.facts, memory_options(p, model, p.tokens[m], true), bytes);
+  }
+  return choices;
+}
+
+SweepDemand demand(const Prepared& p, bool gpus) {
+  std::vector<ModelCost> costs;
+  std::vector<MemoryModel> memory;
+  for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
+    const ModelPlan& model = p.plan.models[m];
+    costs.push_back(cost_of(p.plan, model, p.tokens[m]));
+    memory.push_back(memory_of(model.facts, memory_options(p, model, p.tokens[m], gpus)));
+  }
+  return demand_of(p.spec, p.plan, costs, memory);
+}
+
+/// The sweeps of one submission.
+struct Sweeps {
+  std::vector<SweepDemand> demands;
+  JobText text;
+};
+
+Sweeps read_sweeps(const SubmitOptions& o, const SiteProfile& site) {
+  Sweeps sweeps;
+  std::set<std::string> outputs;
+  for (const std::string& file : o.specs) {
+    Prepared p = prepare(file, Look::AtEverything, false, std::nullopt);
+    if (site.has_gpus()) p = prepare(file, Look::AtEverything, false, choices_on_gpus(p, site));
+    const SweepSpec& spec = p.spec;
+    if (!outputs.insert(spec.output).second)
+      bad_input("{}: expected an output of its own, found {} again", file, spec.output);
+    sweeps.demands.push_back(demand(p, site.has_gpus()));
+    sweeps.text.specs.push_back(spec.file);
+    sweeps.text.outputs.push_back(spec.output);
+    if (sweeps.text.name.empty()) sweeps.text.name = spec.name;
+  }
+  if (o.specs.size() > 1) sweeps.text.name += fmt::format("-and-{}-more", o.specs.size() - 1);
+  if (!o.name.empty()) {
+    check_slurm_word("--name", o.name);
+    sweeps.text.name = o.name;
+  }
+  std::istringstream words(o.run_options);
+  for (std::string word; words >> word;) sweeps.text.run_options.push_back(word);
+  sweeps.text.program = fs::read_symlink("/proc/self/exe").string();
+  sweeps.text.log_folder = fs::path(sweeps.text.outputs[0]).parent_path().string();
+  return sweeps;
+}
+
+void explain(std::ostream& out, const JobRequest& r, const JobText& text) {
+  out << fmt::format("{} on {} node(s): a coordinator and {} worker(s) a node{}, {} ranks\n", text.name, r.nodes,
+                     r.workers, r.gpus ? ", one a GPU" : "", r.ranks());
+  out << fmt::format("asks for {} min, {} a node; signal {} s before the end\n", r.minutes,
+                     r.memory_mib == 0 ? "all memory" : human_bytes(r.memory_mib << 20), r.signal_lead);
+  out << fmt::format("estimate {} of work, longest unit {:.1f} s (from the profile's speeds, not measured)\n",
+                     r.estimate < 60 ? fmt::format("{:.0f} s", r.estimate) : fmt::format("{:.1f} h", r.estimate / 3600),
+                     r.longest_unit);
+}
+
+void write_script(const std::string& path, const std::string& text) {
+  std::error_code ignored;  // what is wrong shows when the file is opened
+  fs::create_directories(fs::path(path).parent_path(), ignored);
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  if (!file) failed("{}: the batch script cannot be written", path);
+  fs::permissions(path, fs::perms::owner_exec, fs::perm_options::add, ignored);
+}
+
+/// Submits both scripts; remembers the job beside each output, so that `status` can ask for it.
+void submit(const std::string& script, const std::string& report, const JobText& text) {
+  const bool array = text.outputs.size() > 1;
+  const std::string id = submit_script(script, {});
+  for (std::size_t i = 0; i < text.outputs.size(); ++i)
+    write_job_file(text.outputs[i], array ? fmt::format("{}_{}", id, i) : id);
+  fmt::print("job {} submitted: {}\n", id, script);
+  if (!report.empty()) {
+    const std::string after = submit_script(
+        report, {fmt::format("--dependency={}:{}", array ? "aftercorr" : "afterok", id), "--kill-on-invalid-dep=yes"});
+    fmt::print("job {} writes the report once it has succeeded: {}\n", after, report);
+  }
+  fmt::print("watch   steergrid status {}\n        tail -F {}/{}-{}.log\n        squeue -j {}\ncancel  scancel {}\n",
+             text.outputs[0], text.log_folder, text.name, array ? id + "_0" : id, id, id);
+}
+
+void run_submit(const SubmitOptions& o) {
+  const SiteProfile site = site_of(o);
+  const FixedRequest fixed = fixed_by(o);
+  const Sweeps sweeps = read_sweeps(o, site);
+  const JobRequest request = request_for(sweeps.demands, site, fixed);
+  const std::string script = sweep_script(sweeps.text, request, site);
+  explain(o.dry_run ? std::cerr : std::cout, request, sweeps.text);
+  if (o.dry_run) {
+    std::cout << script;
+    return;
+  }
+  std::cout.flush();
+  const std::string stem =
+      o.specs.size() > 1 ? sweeps.text.log_folder + "/" + sweeps.text.name : sweeps.text.outputs[0];
+  const std::string path = o.script.empty() ? stem + ".sbatch" : o.script;
+  const std::string report = o.no_report ? "" : stem + ".report.sbatch";
+  write_script(path, script);
+  if (!o.no_report) write_script(report, report_script(sweeps.text, site));
+  submit(path, report, sweeps.text);
+}
+
+}  // namespace
+
+void add_submit(CLI::App& app, ExitCode&, const Invocation&) {
+  const auto o = std::make_shared<SubmitOptions>();
+  CLI::App* command = app.add_subcommand("submit", "Write a Slurm batch job for sweeps and submit it");
+  command->add_option("specs", o->specs, "The sweeps' YAML files; several become one job array")->required();
+  command->add_option("--profile", o->profile, "Site profile (default: $STEERGRID_PROFILE); options here win over it");
+  command->add_flag("--dry-run", o->dry_run, "Print the batch script; write and submit nothing");
+  command->add_option("--nodes", o->nodes, "Nodes (default: as few as end within the time limit)")
+      ->check(CLI::Range(1, 100'000));
+  command->add_option("--gpus-per-node", o->gpus_per_node, "GPUs, and workers, a node; 0: CPUs only")
+      ->check(CLI::Range(0, 64));
+  command->add_option("--time", o->time, "Time limit: minutes, H:MM:SS or D-HH:MM:SS (default: from the plan)");
+  command->add_option("--memory", o->memory_gb, "GB a node; 0: all of it (default: from the plan)")
+      ->check(CLI::Range(0, 1'000'000));
+  command->add_option("--partition", o->partition, "Partition");
+  command->add_option("--account", o->account, "Account");
+  command->add_option("--qos", o->qos, "Quality of service");
+  command->add_option("--constraint", o->constraint, "Features nodes must have");
+  command->add_option("--launcher", o->launcher,
+                      "'srun ...', 'mpirun ...' or a template with {ranks}, {hosts}, {slots}");
+  command->add_option("--name", o->name, "The job's name (default: the sweep's)");
+  command->add_option("--script", o->script, "Where to write the batch script (default: OUTPUT.sbatch)");
+  command->add_option("--run-options", o->run_options, "Options for `steergrid run`, separated by blanks");
+  command->add_flag("--no-report", o->no_report, "No report job behind the sweep");
+  command->callback([o] { run_submit(*o); });
+}
+
+}  // namespace steergrid
