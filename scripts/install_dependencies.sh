@@ -11,6 +11,7 @@ packages=(
 )
 if [ "${1:-}" = check ]; then
   packages+=(clang-format clang-tidy libclang-rt-14-dev hdf5-tools chromium)
+  packages+=(slurmctld slurmd slurm-client munge libpmix-dev iproute2)  # tests/slurm; srun needs libpmix.so
 fi
 
 if ! command -v dpkg >/dev/null; then

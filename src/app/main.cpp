@@ -1,34 +1,4 @@
-// steergrid: the command line. Each command lives in a file of its own; errors become one sentence and an exit code.
-#include <CLI/CLI.hpp>
-
-#include <iostream>
-
+// steergrid: the program. Everything is in app/program.cpp, which the tests' faulty twin of it calls too.
 #include "app/commands.h"
-#include "base/version.h"
-#include "comm/mpi_session.h"
 
-int main(int argc, char** argv) {
-  using namespace steergrid;
-  CLI::App app{"Activation-steering sweeps over Llama models: a YAML spec in, one HDF5 file and a report out."};
-  app.set_version_flag("--version", version_text());
-  app.require_subcommand(1);
-  ExitCode code = ExitCode::Ok;
-  const Invocation invocation{argc, argv};
-  for (const auto add : {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_doctor})
-    add(app, code, invocation);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    const int rc = app.exit(e);
-    return rc == 0 ? 0 : static_cast<int>(ExitCode::BadInput);
-  } catch (const Error& e) {
-    // On rank 0 the sentence; ranks that only hear of an error throw it without one.
-    if (*e.what() != '\0') std::cerr << "steergrid: " << e.what() << '\n';
-    code = e.code();
-  } catch (const std::exception& e) {
-    std::cerr << "steergrid: " << e.what() << '\n';
-    code = ExitCode::Failed;
-  }
-  if (code != ExitCode::Ok) leave_at_once(code);  // no atexit handler may wait for ranks that are elsewhere
-  return 0;
-}
+int main(int argc, char** argv) { return steergrid::run_program({argc, argv, {}}); }

@@ -38,7 +38,7 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
     int argc = invocation.argc;
     char** argv = invocation.argv;
     const MpiSession session(argc, argv);
-    const Ending ending = run_sweep(session, *options);
+    const Ending ending = run_sweep(session, *options, invocation.hooks);
     code = ending.code;
     if (session.rank() == 0 && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
   });

@@ -131,8 +131,7 @@ store::LaunchRecord launch_record(const MpiSession& session, const Machine& mach
 
 /// The part between opening and closing the result file.
 Ending run_farm(const Prepared& p, const Topology& topology, std::span<const UnitRecord> records,
-                CoordinatorSide* coordinator, WorkerSide& worker, Exchanges& exchanges) {
-  WorkerCalls calls = worker.calls();
+                CoordinatorSide* coordinator, WorkerCalls calls, Exchanges& exchanges) {
   calls.open_model = [open = calls.open_model, &exchanges](int model, Team& team) {
     open(model, exchanges.between(team));
   };
@@ -143,7 +142,7 @@ Ending run_farm(const Prepared& p, const Topology& topology, std::span<const Uni
 
 }  // namespace
 
-Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
+Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks) {
   const bool first = session.rank() == 0;
   start_log(first ? "coordinator" : fmt::format("rank {}", session.rank()), options.log, options.verbose);
   MpiTeam everybody(session.world().duplicate());
@@ -181,7 +180,8 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options) {
                  session.size(), threads);
   }
   WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive}, make_backend);
-  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, worker, *exchanges);
+  const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
+  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges);
   if (file) file->close();
   if (first) log_summary(p.spec.output);
   return ending;

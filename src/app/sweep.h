@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "app/devices.h"
 #include "comm/mpi_session.h"
 #include "farm/ending.h"
+#include "farm/worker.h"
 
 namespace steergrid {
 
@@ -24,8 +26,13 @@ struct SweepOptions {
   bool verbose = false;
 };
 
+/// Empty in the program. Tests put faults between the farm and the work: there is no other way to ask for one.
+struct SweepHooks {
+  std::function<WorkerCalls(WorkerCalls)> worker;
+};
+
 /// Runs or resumes a sweep. The same Ending on every rank. Throws Error where the sweep could not begin. Collective
 /// over all ranks of the launch.
-Ending run_sweep(const MpiSession& session, const SweepOptions& options);
+Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks);
 
 }  // namespace steergrid

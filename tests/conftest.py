@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: the program, and sweeps in temporary folders."""
+"""Fixtures of the tests that run the program (e2e, chaos): where it is, and sweeps in temporary folders."""
 
 import os
 from pathlib import Path
