@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "steer/loaded_model.h"
 #include "steer/unit_result.h"
@@ -17,8 +18,22 @@ struct PassOptions {
   bool naive = false;         // one full forward a member, question, layer and coefficient: for tests and benchmarks
 };
 
-/// Runs the pairs `items`. Collective over the model's team; every member returns the same result.
+/// One unit's pairs.
+struct ExtractTask {
+  std::span<const AbItem> items;
+  bool keep_activations = false;
+};
+
+/// Runs the tasks' pairs, as many in one pass as `options.rows` holds, whichever task they belong to; each result has
+/// the bits that its task has alone. Collective over the model's team; every member returns the same results.
 /// Throws Error for an item whose tokens do not fit.
+std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const ExtractTask> tasks,
+                                   const PassOptions& options);
+
+/// Rows that a task opens. Throws Error as extract does.
+std::int64_t rows_of(const LoadedModel& model, const ExtractTask& task);
+
+/// One task.
 ExtractResult extract(const LoadedModel& model, std::span<const AbItem> items, bool keep_activations,
                       const PassOptions& options);
 

@@ -15,8 +15,8 @@ LoadedModel load_model(const ModelSpec& spec, const ModelFacts& facts, std::uniq
     bad_input("{}: tokenizer.model has {} pieces, config.json a vocabulary of {}", spec.path, model.tokenizer.size(),
               config.shape.vocabulary);
   const DType residual = spec.residual_in_model_dtype ? facts.dtype : DType::Float32;
-  model.llama = std::make_unique<Llama>(*model.backend, team, config, CheckpointWeights(checkpoint), residual,
-                                        residence);
+  model.llama =
+      std::make_unique<Llama>(*model.backend, team, config, CheckpointWeights(checkpoint), residual, residence);
   return model;
 }
 

@@ -123,6 +123,62 @@ TEST_P(Grid, ExtractsTheSameSumsHoweverThePairsAreCut) {
   }
 }
 
+/// Units of different runs: other items, letters, layers, coefficients and vectors, one without any.
+TEST_P(Grid, AUnitHasTheSameBitsWhateverUnitsShareItsPass) {
+  const auto questions = items(9);
+  AddedVectors other = added_;
+  for (float& x : other.vectors) x = 0.7f - x;
+  const std::vector<int> one_layer{1};
+  const std::vector<double> up{1.5, 0};
+  const std::vector<char> backwards{'B', 'A'};
+  const auto all = std::span(questions);
+  const std::vector<EvaluateTask> tasks{
+      {all.first(3), {layers_, coefficients_, letters_, Positions::InstructionEnd}, &added_},
+      {all.subspan(3, 2), {one_layer, up, backwards, Positions::All}, &other},
+      {all.subspan(5, 2), {layers_, coefficients_, letters_, Positions::InstructionEnd}, nullptr},
+      {all.last(2), {layers_, coefficients_, letters_, Positions::InstructionEnd}, &added_}};
+  for (const std::int64_t rows : {100'000, 300, 1}) {
+    const std::vector<EvaluateResult> together = evaluate(*model_, tasks, {.rows = rows});
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const EvaluateResult alone = evaluate(*model_, tasks[t].items, tasks[t].grid, tasks[t].added, {});
+      if (tasks[t].added != nullptr) {
+        expect_same(together[t], alone);
+      } else {
+        EXPECT_EQ(together[t].baseline_logprob, alone.baseline_logprob);
+        EXPECT_TRUE(std::isnan(together[t].letter_logprob[0]));
+      }
+    }
+  }
+}
+
+TEST_P(Grid, ABlocksSumsAreTheSameWhateverBlocksShareItsPass) {
+  const auto pairs = items(9);
+  const auto all = std::span(pairs);
+  const std::vector<ExtractTask> tasks{{all.first(4), true}, {all.subspan(4, 1), false}, {all.last(4), true}};
+  for (const std::int64_t rows : {100'000, 200, 1}) {
+    const std::vector<ExtractResult> together = extract(*model_, tasks, {.rows = rows});
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const ExtractResult alone = extract(*model_, tasks[t].items, tasks[t].keep_activations, {});
+      EXPECT_EQ(together[t].sums, alone.sums);
+      EXPECT_EQ(together[t].norm_sums, alone.norm_sums);
+      EXPECT_EQ(together[t].activations, alone.activations);
+    }
+  }
+}
+
+TEST_P(Grid, TellsHowManyRowsAUnitOpens) {
+  const auto few = items(2);
+  const std::int64_t rows = rows_of(*model_, ExtractTask{few, false});
+  EXPECT_GT(rows, 4);
+  EXPECT_EQ(rows_of(*model_, ExtractTask{few, true}), rows);
+  const CellGrid grid{layers_, coefficients_, letters_, Positions::InstructionEnd};
+  const CellGrid no_cells{layers_, {}, letters_, Positions::InstructionEnd};
+  const std::int64_t steered =
+      rows_of(*model_, EvaluateTask{few, grid, nullptr}) - rows_of(*model_, EvaluateTask{few, no_cells, nullptr});
+  EXPECT_EQ(steered % (3 * 2), 0);  // layers x coefficients that steer
+  EXPECT_GT(steered, 0);
+}
+
 TEST_P(Grid, SumsAreThoseOfTheStoredActivations) {
   const ExtractResult r = extract(*model_, items(4), true, {});
   const std::size_t row = 3 * 48;
