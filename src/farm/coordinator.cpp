@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -107,7 +108,8 @@ Order Coordinator::take_order(int leader, int unit) {
 /// Gives a leader what it asked for, or as much as there is; whether there was any.
 bool Coordinator::serve(int leader, Client& client) {
   message::Work work;
-  while (client.wants > 0) {
+  const int share = std::max(2, desk_.fair_share(teams()));  // for a team that runs many units at once
+  while (client.wants > 0 && static_cast<int>(client.orders.size()) < share) {
     const auto order = desk_.next();
     if (!order) break;
     if (!add_parcel(*order, client, work)) {

@@ -69,6 +69,8 @@ class Desk {
   void tidy(int teams);
 
   std::optional<int> stage() const { return queue_.stage(); }
+  /// A team's part of the units that are out or could be, if `teams` share them evenly.
+  int fair_share(int teams) const { return (queue_.ready() + queue_.in_flight() + teams - 1) / teams; }
   bool at_rest() const { return queue_.at_rest(); }
   /// How it ended; only when at rest. Shows progress a last time.
   Ending close(int teams);

@@ -22,7 +22,7 @@ class InlineRun {
       if (desk_.at_rest()) break;
       move_to(*desk_.stage());
       if (desk_.at_rest()) break;
-      if (const auto order = desk_.next()) run_unit(*order);
+      run_next();
     }
     close_model();
     return desk_.close(1);
@@ -53,29 +53,80 @@ class InlineRun {
     payloads_.clear();
   }
 
-  void run_unit(const Order& order) {
-    std::span<const std::byte> payload;
-    if (const auto key = payload_key(plan_, order)) {
-      if (!fetch(*key)) return desk_.release(order.unit);
-      payload = payloads_.at(*key);
+  void run_next() {
+    const int most = worker_.at_once && worker_.run_together ? worker_.at_once() : 1;
+    std::vector<Order> orders;
+    do {
+      const auto order = desk_.next();
+      if (!order) break;
+      orders.push_back(*order);
+    } while (static_cast<int>(orders.size()) < most);
+    if (orders.size() > 1 && run_together(orders)) return;
+    for (const Order& order : orders) run_unit(order);
+  }
+
+  /// Whether the units ended, one way or another; if not, each must show by itself whether it is to blame.
+  bool run_together(const std::vector<Order>& orders) {
+    const std::int64_t started = wall_ns();
+    std::vector<Answer> answers;
+    std::optional<std::string> failure;
+    const bool went_well = guarded([&] {
+      std::vector<Task> tasks;
+      for (const Order& order : orders) {
+        const auto payload = payload_of(order);
+        if (!payload) failed("unit {} has no vectors to add", order.unit);  // the desk knows why
+        tasks.push_back({order, *payload});
+      }
+      failure = attempt_together(worker_, tasks, team_, answers);
+    });
+    if (failure) return false;
+    // Units that were run together share their time.
+    const std::int64_t each = (wall_ns() - started) / static_cast<std::int64_t>(orders.size());
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+      if (!went_well) {
+        desk_.release(orders[i].unit);
+        continue;
+      }
+      Attempt attempt{std::move(answers[i]), std::nullopt};
+      settle(orders[i], attempt, started + static_cast<std::int64_t>(i) * each, each);
     }
+    return true;
+  }
+
+  void run_unit(const Order& order) {
+    const auto payload = payload_of(order);
+    if (!payload) return desk_.release(order.unit);
+    const std::int64_t started = wall_ns();
+    Attempt attempt;
+    if (!guarded([&] { attempt = attempt_unit(worker_, order, *payload, team_); })) return desk_.release(order.unit);
+    settle(order, attempt, started, wall_ns() - started);
+  }
+
+  /// Stores what came of a unit.
+  void settle(const Order& order, Attempt& attempt, std::int64_t started, std::int64_t took) {
+    const auto write = [&] {
+      if (!attempt.failure && attempt.answer.write_first) attempt.answer.write_first();
+    };
+    if (!guarded(write)) return desk_.release(order.unit);
+    if (attempt.failure) return desk_.refuse(order.unit, *attempt.failure);
     Finished result;
     result.unit = order.unit;
     result.mode = order.mode;
     result.attempt = order.attempt;
-    result.started = wall_ns();
-    Attempt attempt;
-    const bool went_well = guarded([&] {
-      attempt = attempt_unit(worker_, order, payload, team_);
-      if (!attempt.failure && attempt.answer.write_first) attempt.answer.write_first();
-    });
-    if (!went_well) return desk_.release(order.unit);
-    if (attempt.failure) return desk_.refuse(order.unit, *attempt.failure);
+    result.started = started;
+    result.finished = started + took;
     result.crc = attempt.answer.crc;
     result.flags = attempt.answer.flags;
     result.bytes = std::move(attempt.answer.bytes);
-    result.finished = wall_ns();
     desk_.accept(result);
+  }
+
+  /// nullopt: there is none to be had, and the run is broken off.
+  std::optional<std::span<const std::byte>> payload_of(const Order& order) {
+    const auto key = payload_key(plan_, order);
+    if (!key) return std::span<const std::byte>();
+    if (!fetch(*key)) return std::nullopt;
+    return payloads_.at(*key);
   }
 
   bool fetch(int key) {

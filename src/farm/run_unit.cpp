@@ -43,6 +43,16 @@ Attempt attempt_unit(const WorkerCalls& calls, const Order& order, std::span<con
   leave(ExitCode::Failed, order.unit, e.what());
 }
 
+std::optional<std::string> attempt_together(const WorkerCalls& calls, std::span<const Task> tasks, Team& team,
+                                            std::vector<Answer>& answers) {
+  WorkerCalls once;  // attempt_unit sorts what is thrown
+  once.run = [&](const Order&, std::span<const std::byte>, Team&) {
+    answers = calls.run_together(tasks, team);
+    return Answer{};
+  };
+  return attempt_unit(once, tasks.front().order, {}, team).failure;
+}
+
 std::optional<std::string> agree(const std::optional<std::string>& mine, Team& orders) {
   if (orders.size() == 1) return mine;
   Status status;

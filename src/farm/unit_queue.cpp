@@ -85,6 +85,11 @@ std::optional<int> UnitQueue::stage() const {
   return std::nullopt;
 }
 
+int UnitQueue::ready() const {
+  const auto at = stage();
+  return at ? static_cast<int>(stages_[static_cast<std::size_t>(*at)].ready.size()) : 0;
+}
+
 std::optional<Order> UnitQueue::on_request() {
   const auto at = stage();
   if (!at || stopping_ || alone_) return std::nullopt;

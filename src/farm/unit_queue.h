@@ -79,6 +79,8 @@ class UnitQueue {
 
   UnitState state(int unit) const { return nodes_[static_cast<std::size_t>(unit)].state; }
   int in_flight() const { return in_flight_; }
+  /// Units of the stage that could be handed out now, were teams to ask.
+  int ready() const;
   bool stopping() const { return stopping_; }
   /// Nothing runs and nothing more will be handed out.
   bool at_rest() const { return in_flight_ == 0 && (stopping_ || !stage()); }

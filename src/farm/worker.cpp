@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -37,21 +38,53 @@ class Member {
     for (message::Parcel& p : parcels) payloads_[p.key] = std::move(p.bytes);
   }
 
-  Attempt run(const Order& order) {
-    const auto key = payload_key(plan_, order);
-    const std::span<const std::byte> payload =
-        key ? std::span<const std::byte>(payloads_.at(*key)) : std::span<const std::byte>();
-    Attempt attempt = attempt_unit(calls_, order, payload, team_);
-    std::optional<Deadline> patience;
-    if (attempt.failure && team_.size() > 1)
-      patience.emplace(kWaitForMates, "unit failed on this rank, but its team does not answer: " + *attempt.failure);
-    attempt.failure = agree(attempt.failure, orders_);
-    return attempt;
+  /// One attempt an order.
+  std::vector<Attempt> run(std::span<const Order> orders) {
+    std::vector<Attempt> attempts;
+    if (orders.size() > 1) attempts = run_together(orders);
+    if (attempts.empty())
+      for (const Order& order : orders) attempts.push_back(run_alone(order));
+    return attempts;
   }
 
+  int at_once() const { return calls_.at_once && calls_.run_together ? std::max(1, calls_.at_once()) : 1; }
   Team& orders() { return orders_; }
 
  private:
+  Attempt run_alone(const Order& order) {
+    Attempt attempt = attempt_unit(calls_, order, payload_of(order), team_);
+    attempt.failure = agreed(attempt.failure);
+    return attempt;
+  }
+
+  /// None if the model takes one at a time, or if the units failed together: then each must show by itself whether it
+  /// is to blame.
+  std::vector<Attempt> run_together(std::span<const Order> orders) {
+    if (at_once() == 1) return {};
+    std::vector<Task> tasks;
+    for (const Order& order : orders) tasks.push_back({order, payload_of(order)});
+    std::vector<Answer> answers;
+    if (const auto why = agreed(attempt_together(calls_, tasks, team_, answers))) {
+      spdlog::warn("{} units together: {}; now one by one", orders.size(), *why);
+      return {};
+    }
+    std::vector<Attempt> attempts;
+    for (Answer& answer : answers) attempts.push_back({std::move(answer), std::nullopt});
+    return attempts;
+  }
+
+  std::optional<std::string> agreed(const std::optional<std::string>& failure) {
+    std::optional<Deadline> patience;
+    if (failure && team_.size() > 1)
+      patience.emplace(kWaitForMates, "unit failed on this rank, but its team does not answer: " + *failure);
+    return agree(failure, orders_);
+  }
+
+  std::span<const std::byte> payload_of(const Order& order) const {
+    const auto key = payload_key(plan_, order);
+    return key ? std::span<const std::byte>(payloads_.at(*key)) : std::span<const std::byte>();
+  }
+
   const Plan& plan_;
   const WorkerCalls& calls_;
   Team& team_;
@@ -80,18 +113,20 @@ class Worker::Leading {
         }
         file(*work);
       } else {
-        const Order order = backlog_.front();
-        backlog_.pop_front();
-        run_with_team(order);
+        const auto n = static_cast<std::ptrdiff_t>(std::min<std::size_t>(backlog_.size(), member_.at_once()));
+        const std::vector<Order> orders(backlog_.begin(), backlog_.begin() + n);
+        backlog_.erase(backlog_.begin(), backlog_.begin() + n);
+        run_with_team(orders);
       }
     }
   }
 
  private:
   void ask_ahead() {
-    const int enough = last_was_short_ ? 2 : 1;
+    const int at_once = member_.at_once();
+    const int enough = at_once > 1 ? at_once : last_was_short_ ? 2 : 1;
     const int have = static_cast<int>(backlog_.size());
-    if (asked_ || have >= enough) return;
+    if (asked_ || have >= enough || (at_once > 1 && have > 0)) return;
     asked_ = true;
     mail_.post(0, message::encode(message::Request{model_, enough - have}));
   }
@@ -110,18 +145,25 @@ class Worker::Leading {
     member_.keep(work.parcels);
   }
 
-  void run_with_team(const Order& order) {
-    tell_team({{order}, std::exchange(parcels_, {})});
+  void run_with_team(const std::vector<Order>& orders) {
+    tell_team({orders, std::exchange(parcels_, {})});
     const std::int64_t started = wall_ns();
     const double start = monotonic_seconds();
-    Attempt attempt = member_.run(order);
+    std::vector<Attempt> attempts = member_.run(orders);
+    last_was_short_ = monotonic_seconds() - start < kShortUnit;
+    // Units that were run together share their time.
+    const std::int64_t each = (wall_ns() - started) / static_cast<std::int64_t>(orders.size());
+    for (std::size_t i = 0; i < orders.size() && !broken_; ++i)
+      report(orders[i], attempts[i], started + static_cast<std::int64_t>(i) * each, each);
+  }
+
+  void report(const Order& order, Attempt& attempt, std::int64_t started, std::int64_t took) {
     if (attempt.failure) return mail_.post(0, message::encode(message::Failed{order.unit, *attempt.failure}));
     Answer& answer = attempt.answer;
     if (answer.write_first)
       if (const auto why = tried(answer.write_first)) return give_up(*why);
-    last_was_short_ = monotonic_seconds() - start < kShortUnit;
     const auto post = [&] {
-      mail_.post(0, message::encode(message::Done{order.unit, answer.crc, answer.flags, started, wall_ns(),
+      mail_.post(0, message::encode(message::Done{order.unit, answer.crc, answer.flags, started, started + took,
                                                   std::move(answer.bytes)}));
     };
     if (const auto why = tried(post)) mail_.post(0, message::encode(message::Failed{order.unit, why->sentence}));
@@ -173,7 +215,7 @@ void Worker::work_on(int model) {
     else
       follow(member.orders(), [&](message::Work& work) {
         member.keep(work.parcels);
-        for (const Order& order : work.orders) member.run(order);
+        member.run(work.orders);
       });
   }
   if (trouble) return;

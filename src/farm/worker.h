@@ -2,6 +2,8 @@
 //
 // A team's leader talks to rank 0 and passes each order on to its members; every member then calls `run` with the same
 // arguments. Nobody waits at full load. If units are short the leader asks for the next one before it runs the last.
+// A leader whose model is best run for several units at once asks for that many, and gets at most a fair share of what
+// there is.
 //
 // What an exception means, by whom it is thrown:
 // - open_model, close_model, Answer::write_first: the run cannot go on; everybody stops, with that sentence.
@@ -37,13 +39,24 @@ struct Answer {
   std::function<void()> write_first;  // large arrays that the leader stores itself, before rank 0 hears of the unit
 };
 
-/// What the application supplies on workers.
+/// A unit to run: `payload` is what CoordinatorCalls::payload gave for this order's source; empty for Extract units and
+/// baselines.
+struct Task {
+  Order order;
+  std::span<const std::byte> payload;
+};
+
+/// What the application supplies on workers. Those marked * may be left out.
 struct WorkerCalls {
   /// Collective over the team in the sense that all members call it; they may take different times.
   std::function<void(int model, Team& team)> open_model;
   std::function<void(int model)> close_model;
   /// `payload`: what CoordinatorCalls::payload gave for this order's source; empty for Extract units and baselines.
   std::function<Answer(const Order& order, std::span<const std::byte> payload, Team& team)> run;
+  /// * How many units of the open model are best run together (its weights stream past all of them at once); else 1.
+  std::function<int()> at_once;
+  /// * Answers in the order of the tasks. Where it throws what fails a unit, the units are run again one by one.
+  std::function<std::vector<Answer>(std::span<const Task> tasks, Team& team)> run_together;
 };
 
 class Worker {

@@ -124,6 +124,8 @@ struct FakeModelRunner {
   std::function<void(const Order&)> on_write;  // the leader's own storing
   std::optional<int> open;
   int opened = 0;
+  int at_once = 1;            // units
+  std::vector<int> together;  // units of each call that ran several
 
   explicit FakeModelRunner(const Plan& p) : plan(p) {}
 
@@ -141,6 +143,13 @@ struct FakeModelRunner {
     };
     c.run = [this](const Order& order, std::span<const std::byte> payload, Team& team) {
       return run(order, payload, team);
+    };
+    c.at_once = [this] { return at_once; };
+    c.run_together = [this](std::span<const Task> tasks, Team& team) {
+      together.push_back(static_cast<int>(tasks.size()));
+      std::vector<Answer> answers;
+      for (const Task& task : tasks) answers.push_back(run(task.order, task.payload, team));
+      return answers;
     };
     return c;
   }

@@ -39,6 +39,44 @@ TEST(RunInline, OpensNoModelWhenNothingIsLeft) {
   EXPECT_EQ(runner.opened, 0);
 }
 
+TEST(RunInline, RunsAsManyUnitsTogetherAsTheModelTakes) {
+  const Plan plan = fake_plan({{.sources = 2, .extract_blocks = 3, .evaluate_blocks = 4}});
+  FakeStore store(plan);
+  FakeModelRunner runner(plan);
+  runner.at_once = 100;
+  EXPECT_EQ(run_inline(plan, {}, store.calls(), runner.calls()).code, ExitCode::Ok);
+  EXPECT_EQ(runner.together, (std::vector<int>{6, 8}));  // all extracts, then all evaluations
+  EXPECT_EQ(store.count(UnitRecord::State::Done), static_cast<int>(plan.units.size()));
+}
+
+TEST(RunInline, OfUnitsThatFailTogetherOnlyTheBadOneFails) {
+  const Plan plan = fake_plan({{.sources = 1, .extract_blocks = 4, .evaluate_blocks = 3}});
+  FakeStore store(plan);
+  FakeModelRunner runner(plan);
+  runner.at_once = 100;
+  const int bad = plan.models[0].runs[0].blocks[1];
+  runner.before = [&](const Order& order, Team&) {
+    if (order.unit == bad) bad_input("item 7: no letter");
+  };
+  EXPECT_EQ(run_inline(plan, {}, store.calls(), runner.calls()).code, ExitCode::Failed);
+  EXPECT_EQ(store.sentences[static_cast<std::size_t>(bad)], "item 7: no letter");
+  EXPECT_EQ(store.count(UnitRecord::State::Done), static_cast<int>(plan.units.size()) - 1);
+}
+
+TEST(RunInline, UnitsRunTogetherAreReleasedWhenTheRunBreaksOff) {
+  const Plan plan = fake_plan({{.sources = 1, .extract_blocks = 4, .evaluate_blocks = 3}});
+  FakeStore store(plan);
+  FakeModelRunner runner(plan);
+  runner.at_once = 100;
+  runner.before = [](const Order& order, Team&) {
+    if (order.unit == 2) throw Error(ExitCode::RunAgain, "the weights cannot be streamed any further");
+  };
+  const Ending ending = run_inline(plan, {}, store.calls(), runner.calls());
+  EXPECT_EQ(ending.code, ExitCode::RunAgain);
+  EXPECT_EQ(ending.sentence, "the weights cannot be streamed any further");
+  store.expect_nothing_open();
+}
+
 TEST(RunInline, AVectorsUnitThatCannotBeStoredStopsTheRun) {
   const Plan plan = fake_plan({{}});
   FakeStore store(plan);

@@ -83,6 +83,30 @@ TEST_F(SimulatedFarm, WorksWithUnitsTooLongToBeHandedOutAhead) {
   expect_all_done();
 }
 
+TEST_F(SimulatedFarm, SharesUnitsFairlyAmongTeamsThatRunManyAtOnce) {
+  runner.at_once = 1000;
+  EXPECT_EQ(launch(plan, store, runner).code, ExitCode::Ok);
+  expect_all_done();
+  // At most 12 units of a model can be ready at once: a team may not take them all and leave the others idle.
+  const int teams = std::max(1, (session().size() - 1) / 2);  // at least, in each model
+  for (const int n : runner.together) EXPECT_LE(n, std::max(2, (12 + teams - 1) / teams));
+  if (session().size() == 1) {
+    EXPECT_FALSE(runner.together.empty());
+  }
+}
+
+TEST_F(SimulatedFarm, OfUnitsThatFailTogetherOnlyTheBadOneFails) {
+  runner.at_once = 1000;
+  const int bad = plan.models[1].runs[0].blocks[2];
+  runner.before = [&](const Order& order, Team&) {
+    if (order.unit == bad) bad_input("item 7: the answer letter is not one token");
+  };
+  EXPECT_EQ(launch(plan, store, runner).code, ExitCode::Failed);
+  if (!coordinating()) return;
+  EXPECT_EQ(store.record(bad).state, UnitRecord::State::Failed);
+  EXPECT_EQ(store.count(UnitRecord::State::Done), units() - 1);
+}
+
 TEST_F(SimulatedFarm, CarriesLargeResultsAndPayloads) {
   runner.result_size = 3'000'000;
   store.payload_size = 2'000'000;
