@@ -20,12 +20,21 @@ __global__ void convert(const From* from, To* to, std::int64_t n) {
   if (i < n) to[i] = cuda::from_float<To>(cuda::to_float(from[i]));
 }
 
-/// Rows whose starts are `stride` elements apart in host memory, to rows without gaps.
-void copy_rows(void* to, const HostMatrix& from, std::int64_t first, std::int64_t count, cudaStream_t stream) {
+/// Rows whose starts are `stride` elements apart in host memory, to rows without gaps. Slices of columns come whole, as
+/// one transfer, and are cut on the device: thousands of short pieces would not fill the bus.
+void copy_rows(void* to, const HostMatrix& from, std::int64_t first, std::int64_t count, const cuda::Stream& stream) {
   const std::size_t size = size_of(from.dtype), width = static_cast<std::size_t>(from.cols) * size;
-  STEERGRID_CUDA(cudaMemcpy2DAsync(to, width, from.data + static_cast<std::size_t>(first * from.stride) * size,
-                                   static_cast<std::size_t>(from.stride) * size, width, static_cast<std::size_t>(count),
-                                   cudaMemcpyHostToDevice, stream));
+  const std::size_t pitch = static_cast<std::size_t>(from.stride) * size;
+  const std::size_t bytes = static_cast<std::size_t>(count - 1) * pitch + width;
+  const std::byte* source = from.data + static_cast<std::size_t>(first) * pitch;
+  if (pitch == width) {
+    STEERGRID_CUDA(cudaMemcpyAsync(to, source, bytes, cudaMemcpyHostToDevice, stream.get()));
+    return;
+  }
+  const cuda::Scratch whole(stream, bytes);
+  STEERGRID_CUDA(cudaMemcpyAsync(whole.as<void>(), source, bytes, cudaMemcpyHostToDevice, stream.get()));
+  STEERGRID_CUDA(cudaMemcpy2DAsync(to, width, whole.as<void>(), pitch, width, static_cast<std::size_t>(count),
+                                   cudaMemcpyDeviceToDevice, stream.get()));
 }
 
 float widened(const std::byte* from, DType dtype) {
@@ -74,17 +83,20 @@ std::unique_ptr<Backend> CudaBackend::sibling() const {
 Tensor CudaBackend::load_weight(const HostMatrix& from) {
   assert(from.rows > 0 && from.cols > 0 && from.stride >= from.cols);
   Tensor weight = allocate(from.rows, from.cols, compute_);
+  constexpr std::int64_t kElements = std::int64_t{16} << 20;  // converted, or cut, at a time
+  const std::int64_t chunk = std::clamp<std::int64_t>(kElements / from.stride, 1, from.rows);
   if (from.dtype == compute_) {
-    copy_rows(weight.view().data, from, 0, from.rows, stream_->get());
+    for (std::int64_t first = 0; first < from.rows; first += chunk) {
+      const std::int64_t count = std::min(chunk, from.rows - first);
+      copy_rows(weight.row_range(first, count).data, from, first, count, *stream_);
+    }
     stream_->wait();
     return weight;
   }
-  constexpr std::int64_t kElements = std::int64_t{16} << 20;  // converted at a time
-  const std::int64_t chunk = std::clamp<std::int64_t>(kElements / from.cols, 1, from.rows);
   const cuda::Scratch stored(*stream_, static_cast<std::size_t>(chunk * from.cols) * size_of(from.dtype));
   for (std::int64_t first = 0; first < from.rows; first += chunk) {
     const std::int64_t count = std::min(chunk, from.rows - first), n = count * from.cols;
-    copy_rows(stored.as<void>(), from, first, count, stream_->get());
+    copy_rows(stored.as<void>(), from, first, count, *stream_);
     const Matrix to = weight.row_range(first, count);
     cuda::with_type(from.dtype, [&](auto* source) {
       cuda::with_type(compute_, [&](auto* target) {
