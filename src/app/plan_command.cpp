@@ -3,9 +3,8 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "app/memory_options.h"
 #include "app/prepare.h"
-#include "engine/pass.h"
-#include "kernels/backend.h"
 #include "plan/print.h"
 
 namespace steergrid {
@@ -14,25 +13,33 @@ namespace {
 struct PlanOptions {
   std::string spec;
   int ranks = 0;
-  std::int64_t rows = 16384;
+  std::int64_t rows = kRowsInFlight;
+  std::int64_t gpu_memory = 0;  // bytes; 0: not asked
+  int gpus = 1;
 };
 
 /// A rank's memory while it runs the largest pass of the model's plan.
 MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts& tokens, std::int64_t rows) {
-  MemoryOptions options;
-  options.rows = std::min(rows, most_rows(p.plan, model, tokens));
-  options.chunk_rows = std::min(options.rows, Pass::kChunkRows);
-  options.logits = kHeadLogits;
-  options.widens_bfloat16 = make_cpu_backend(DType::BFloat16, 1)->weight_dtype() == DType::Float32;
+  MemoryOptions options = memory_options(false, std::min(rows, most_rows(p.plan, model, tokens)));
+  options.streamed = p.spec.models[static_cast<std::size_t>(model.model)].weights == WeightsIn::Stream;
   return memory_of(model.facts, options);
 }
 
+/// What fits on GPUs, a line a degree; nothing where none were named.
+std::string fits(const Prepared& p, const ModelPlan& model, const PlanOptions& options) {
+  if (options.gpu_memory == 0) return {};
+  const WeightsIn where = p.spec.models[static_cast<std::size_t>(model.model)].weights;
+  return print_fits(model.facts, memory_options(true, options.rows), where, {options.gpu_memory, options.gpus});
+}
+
 void print(const PlanOptions& options) {
-  const Prepared p = prepare(options.spec, Look::AtEverything, false, std::nullopt);
+  const Prepared p = prepare(options.spec, Look::AtEverything, false, std::nullopt,
+                             options.gpu_memory > 0 ? GpuChoice({options.gpu_memory, options.gpus}) : std::nullopt);
   std::vector<PricedModel> priced;
   for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
     const ModelPlan& model = p.plan.models[m];
-    priced.push_back({cost_of(p.plan, model, p.tokens[m]), memory(p, model, p.tokens[m], options.rows)});
+    priced.push_back(
+        {cost_of(p.plan, model, p.tokens[m]), memory(p, model, p.tokens[m], options.rows), fits(p, model, options)});
   }
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
 }
@@ -47,6 +54,13 @@ void add_plan(CLI::App& app, ExitCode&, const Invocation&) {
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--rows", options->rows, "Rows in flight in one pass, as for run")
       ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  command
+      ->add_option("--gpu-memory", options->gpu_memory,
+                   "Also what fits on GPUs of this size (80GB, 16GiB), at every tensor-parallel degree")
+      ->transform(CLI::AsSizeValue(true));
+  command->add_option("--gpus", options->gpus, "How many GPUs there are, with --gpu-memory")
+      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   command->callback([options] { print(*options); });
 }

@@ -3,8 +3,11 @@
 #include <cstring>
 
 #include "app/inspect_model.h"
+#include "app/memory_options.h"
+#include "base/error.h"
 #include "engine/checkpoint.h"
 #include "engine/config.h"
+#include "plan/print.h"
 #include "store/identity.h"
 
 namespace steergrid {
@@ -14,10 +17,27 @@ struct Word {
   std::int32_t dtype, tensor_parallel;
 };
 
-/// `auto` means: the checkpoint's own dtype, and on CPUs one rank a copy (the ranks of a node share its memory anyway).
-Choice choose(const ModelSpec& model, const Checkpoint& checkpoint, const std::optional<Choice>& decided) {
-  const Choice automatic = decided.value_or(Choice{checkpoint.dtype(), 1});
-  return {model.dtype.value_or(automatic.dtype), model.tensor_parallel.value_or(automatic.tensor_parallel)};
+/// The smallest degree whose ranks hold a model, or stream it. Throws Error (bad input) if none can.
+int degree_that_fits(const ModelSpec& model, const ModelShape& shape, DType dtype, const Devices& gpus) {
+  const ModelFacts facts{.shape = shape, .dtype = dtype, .identity = {}};
+  const auto fit = smallest_fit(facts, memory_options(true, kRowsInFlight), model.weights, gpus);
+  if (!fit)
+    bad_input("{}: model '{}': expected GPUs that can hold it, found {} of {}: too small at every degree of 1, 2, 4, 8",
+              model.tensor_parallel_mark.text(), model.name, gpus.count, human_bytes(gpus.memory));
+  return fit->degree;
+}
+
+/// `auto` means: the checkpoint's own dtype, and the smallest degree that fits the GPUs; on CPUs one rank a copy (the
+/// ranks of a node share its memory anyway).
+Choice choose(const ModelSpec& model, const Checkpoint& checkpoint, const std::optional<Choice>& decided,
+              const GpuChoice& gpus) {
+  Choice choice = decided.value_or(Choice{checkpoint.dtype(), 1});
+  choice.dtype = model.dtype.value_or(choice.dtype);
+  if (model.tensor_parallel)
+    choice.tensor_parallel = *model.tensor_parallel;
+  else if (!decided && gpus)
+    choice.tensor_parallel = degree_that_fits(model, read_config(model.path).shape, choice.dtype, *gpus);
+  return choice;
 }
 
 /// What an existing output was made with, by model.
@@ -35,7 +55,7 @@ std::vector<std::optional<Choice>> stored(const SweepSpec& spec) {
 }  // namespace
 
 Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
-                 const std::optional<std::vector<Choice>>& choices) {
+                 const std::optional<std::vector<Choice>>& choices, const GpuChoice& gpus) {
   Prepared p;
   p.spec = read_spec(spec_file, [&](const SweepSpec& spec, const ModelSpec& model, SpecProblems& problems) {
     const Checkpoint headers(model.path);  // their problems are told too
@@ -56,7 +76,7 @@ Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
   for (std::size_t i = 0; i < p.spec.models.size(); ++i) {
     const ModelSpec& model = p.spec.models[i];
     const Checkpoint checkpoint(model.path);
-    const Choice choice = choose(model, checkpoint, decided[i]);
+    const Choice choice = choose(model, checkpoint, decided[i], gpus);
     p.facts.push_back({.shape = read_config(model.path).shape,
                        .dtype = choice.dtype,
                        .tensor_parallel = choice.tensor_parallel,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "plan/cost.h"
+#include "plan/fit.h"
 #include "plan/plan.h"
 #include "spec/sweep_spec.h"
 
@@ -31,10 +32,13 @@ struct Choice {
   int tensor_parallel = 1;
 };
 
+/// The GPUs a sweep may use: what `tensor_parallel: auto` looks at. None: it runs on CPUs.
+using GpuChoice = std::optional<Devices>;
+
 /// Needs neither MPI nor a GPU. `choices` (one a model) overrule what `auto` would mean here; without them those of an
 /// existing output do, else this machine decides. `full_hash` reads whole checkpoints for their identity. Throws Error.
 Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
-                 const std::optional<std::vector<Choice>>& choices);
+                 const std::optional<std::vector<Choice>>& choices, const GpuChoice& gpus = std::nullopt);
 
 /// Choices and plan fingerprint as bytes: what rank 0 tells the others.
 std::vector<std::byte> encode(const Prepared& prepared);

@@ -16,9 +16,15 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
   command
       ->add_option("--threads", options->threads, "Threads of a worker (default: the node's cores among its workers)")
       ->check(CLI::Range(1, 1 << 30));
-  command->add_option("--rows", options->rows, "Rows in flight in one pass: memory, not results, depends on it")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  command
+      ->add_option("--rows", options->rows,
+                   "Rows in flight in one pass: memory, not results, depends on it (default: 16384, or as many as "
+                   "memory holds where weights stream)")
+      ->check(CLI::Range(1, 1 << 30));
+  command
+      ->add_option("--memory", options->memory,
+                   "What a worker may fill (24GB): weights that do not fit stream (default: its part of what is free)")
+      ->transform(CLI::AsSizeValue(true));
   command->add_option("--log", options->log, "Append log lines to this file");
   const std::map<std::string, BackendChoice> backends{
       {"auto", BackendChoice::Auto}, {"cpu", BackendChoice::Cpu}, {"cuda", BackendChoice::Cuda}};

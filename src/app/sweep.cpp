@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -14,6 +15,7 @@
 #include "app/launch_log.h"
 #include "app/start_together.h"
 #include "app/worker_side.h"
+#include "base/available_memory.h"
 #include "base/clock.h"
 #include "base/fingerprint.h"
 #include "base/log.h"
@@ -23,6 +25,7 @@
 #include "comm/topology.h"
 #include "farm/plan_facts.h"
 #include "farm/run_inline.h"
+#include "plan/fit.h"
 #include "plan/identity.h"
 #include "store/create.h"
 
@@ -44,6 +47,14 @@ int threads_of_a_worker(const MpiSession& session, Team& everybody) {
   for (int rank = session.size() > 1 ? 1 : 0; rank < session.size(); ++rank)
     if (std::memcmp(all.data() + static_cast<std::size_t>(rank) * sizeof mine, &mine, sizeof mine) == 0) ++sharers;
   return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, sharers));
+}
+
+/// What a worker may fill where nothing else is said: an equal part of what its node has free.
+std::int64_t memory_of_a_worker(const MpiSession& session) {
+  const std::int64_t available = available_memory();
+  if (available == 0) return std::numeric_limits<std::int64_t>::max();  // not known: what is too much will fail
+  const int workers = session.node_size() - (session.size() > session.node_size() || session.size() == 1 ? 0 : 1);
+  return usable(available) / std::max(1, workers);
 }
 
 /// What the plan's models compute with here: the GEMM kernels, and so the bits, may differ from dtype to dtype.
@@ -179,7 +190,8 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
                  session.size(), threads);
   }
-  WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive}, make_backend);
+  const std::int64_t memory = options.memory > 0 ? options.memory : memory_of_a_worker(session);
+  WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive, memory}, make_backend);
   const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
   Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges);
   if (file) file->close();

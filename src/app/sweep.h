@@ -14,9 +14,10 @@ namespace steergrid {
 
 struct SweepOptions {
   std::string spec;
-  std::string log;            // file for log lines; empty: none
-  int threads = 0;            // of a worker; 0: the node's cores divided among its workers
-  std::int64_t rows = 16384;  // in flight in one pass
+  std::string log;          // file for log lines; empty: none
+  int threads = 0;          // of a worker; 0: the node's cores divided among its workers
+  std::int64_t rows = 0;    // in one pass; 0: the usual, or what memory holds where weights stream
+  std::int64_t memory = 0;  // bytes a worker may fill; 0: an equal part of what its node has free
   BackendChoice backend = BackendChoice::Auto;
   bool share_gpus = false;  // several workers may use one GPU; their partials then travel through host memory
   bool naive = false;

@@ -105,6 +105,21 @@ ModelCost cost_of(const Plan& plan, const ModelPlan& model, const TokenCounts& t
   return cost;
 }
 
+namespace {
+
+/// The largest part of a file that is read at once, in the dtype of computing (a checkpoint's may be another): rows of
+/// a weight are sliced before, columns after reading.
+std::int64_t read_buffer(const ModelFacts& facts, bool streamed) {
+  const ModelShape& s = facts.shape;
+  const std::int64_t ranks = facts.tensor_parallel, d = s.hidden;
+  const std::int64_t query = std::int64_t{s.n_heads} * s.head_size;
+  const std::int64_t layer = std::max({d * s.feed_forward, query * d});  // down and o, whole
+  const std::int64_t vocabulary = (s.vocabulary + ranks - 1) / ranks * d;
+  return (streamed ? layer : std::max(layer, vocabulary)) * static_cast<std::int64_t>(size_of(facts.dtype));
+}
+
+}  // namespace
+
 MemoryModel memory_of(const ModelFacts& facts, const MemoryOptions& options) {
   const ModelShape& s = facts.shape;
   const std::int64_t ranks = facts.tensor_parallel;
@@ -117,14 +132,20 @@ MemoryModel memory_of(const ModelFacts& facts, const MemoryOptions& options) {
   const std::int64_t heads_r = s.n_heads / ranks, kv_heads_r = s.n_kv_heads / ranks;
   const std::int64_t partials = ranks > 1 ? ranks * s.hidden : 0;
 
+  const std::int64_t layers = options.streamed ? std::min(2, s.n_layers) : s.n_layers;
+  const std::int64_t act = options.wide_activations ? 4 : static_cast<std::int64_t>(size_of(facts.dtype));
+
   MemoryModel m;
-  m.weights = (s.n_layers * s.layer_matrix_parameters() / ranks + embeddings) * bytes + norms * 4;
+  m.weights = (layers * s.layer_matrix_parameters() / ranks + embeddings) * bytes + norms * 4;
   m.residual = options.rows * s.hidden * 4;
-  m.keys_values = options.rows * 2 * kv_heads_r * s.head_size * 4;
-  m.chunk_buffers =
-      options.chunk_rows * 4 *
-          (2 * std::int64_t{s.hidden} + 2 * heads_r * s.head_size + 2 * (s.feed_forward / ranks) + partials) +
-      4 * std::min(options.logits, options.chunk_rows * vocabulary_r);
+  m.keys_values = options.rows * 2 * kv_heads_r * s.head_size * act;
+  m.chunk_buffers = options.chunk_rows * (act * (s.hidden + 2 * heads_r * s.head_size + 2 * (s.feed_forward / ranks)) +
+                                          4 * (s.hidden + partials)) +
+                    4 * std::min(options.logits, options.chunk_rows * vocabulary_r);
+  if (options.reads_into_same_memory) {
+    const std::int64_t buffers = 2 * read_buffer(facts, options.streamed);
+    m.reading = options.streamed ? buffers : std::max<std::int64_t>(0, buffers - m.in_flight());
+  }
   m.base = options.base_bytes;
   return m;
 }

@@ -75,18 +75,24 @@ struct MemoryModel {
   std::int64_t residual = 0;       // rows x D x 4
   std::int64_t keys_values = 0;    // rows x 2 K_r E x 4, of one layer at a time
   std::int64_t chunk_buffers = 0;  // what a chunk of rows needs inside a block, and the head's logits
+  std::int64_t reading = 0;        // host buffers that files are read into, where they share the memory
   std::int64_t base = 0;           // the process itself
 
-  std::int64_t total() const { return weights + residual + keys_values + chunk_buffers + base; }
+  std::int64_t in_flight() const { return residual + keys_values + chunk_buffers; }
+  /// Resident weights are read before anything is in flight, streamed ones during it.
+  std::int64_t total() const { return weights + in_flight() + reading + base; }
 };
 
 /// How weights lie in a rank's memory.
 struct MemoryOptions {
+  bool streamed = false;  // two blocks at a time instead of all
   std::int64_t rows = 0;
   std::int64_t chunk_rows = 0;
   std::int64_t logits = 0;                           // held by the head at a time
   bool widens_float16 = true;                        // CPUs: values rounded to float16 are stored as float32
   bool widens_bfloat16 = false;                      // CPUs without bfloat16 products
+  bool wide_activations = true;                      // CPUs: float32; else of the model's dtype
+  bool reads_into_same_memory = true;                // CPUs: the host buffers of reads count too
   std::int64_t base_bytes = std::int64_t{32} << 20;  // measured: a worker under mpirun before it loads a model
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fingerprint.h"
+#include "plan/table.h"
 #include "plan/teams.h"
 
 namespace steergrid {
@@ -26,30 +27,6 @@ std::string scaled(double value, double base, const std::array<std::string_view,
 }
 
 std::string ratio(double naive, double ours) { return ours > 0 ? fmt::format("{:.1f}x", naive / ours) : "-"; }
-
-/// Rows of cells under a head; the first column to the left, the others to the right.
-class Table {
- public:
-  explicit Table(std::vector<std::string> head) { add(std::move(head)); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-
-  std::string text() const {
-    std::vector<std::size_t> widths(rows_[0].size(), 0);
-    for (const auto& row : rows_)
-      for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
-    std::string out;
-    for (const auto& row : rows_) {
-      std::string line = "  ";
-      for (std::size_t c = 0; c < row.size(); ++c)
-        line += c == 0 ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("  {:>{}}", row[c], widths[c]);
-      out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    }
-    return out;
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 const ModelSpec& spec_of(const SweepSpec& spec, const ModelPlan& m) {
   return spec.models[static_cast<std::size_t>(m.model)];
@@ -102,9 +79,10 @@ std::string work_table(const SweepSpec& spec, const ModelPlan& m, const ModelCos
 }
 
 std::string memory_line(const MemoryModel& m) {
-  return fmt::format("  memory a rank: {} (weights {}, residual {}, keys and values {}, buffers {}, process {})\n",
-                     human_bytes(m.total()), human_bytes(m.weights), human_bytes(m.residual),
-                     human_bytes(m.keys_values), human_bytes(m.chunk_buffers), human_bytes(m.base));
+  return fmt::format(
+      "  memory a rank: {} (weights {}, residual {}, keys and values {}, buffers {}, reading {}, process {})\n",
+      human_bytes(m.total()), human_bytes(m.weights), human_bytes(m.residual), human_bytes(m.keys_values),
+      human_bytes(m.chunk_buffers), human_bytes(m.reading), human_bytes(m.base));
 }
 
 std::string teams_table(const SweepSpec& spec, const Plan& plan, int ranks) {
@@ -154,6 +132,7 @@ std::string print_plan(const SweepSpec& spec, const Plan& plan, const std::vecto
     out += fmt::format("\n{}\n", spec_of(spec, plan.models[m]).name);
     out += work_table(spec, plan.models[m], models[m].cost);
     out += memory_line(models[m].memory);
+    out += models[m].fits;
     total += models[m].cost.total;
     cells += models[m].cost.cells;
   }

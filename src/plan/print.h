@@ -13,7 +13,8 @@ namespace steergrid {
 /// One model of the plan, priced.
 struct PricedModel {
   ModelCost cost;
-  MemoryModel memory;  // of a rank
+  MemoryModel memory;     // of a rank
+  std::string fits = {};  // what print_fits gave, where devices were named
 };
 
 /// The text, lines ended. `models` as Plan::models. With `ranks`, the teams of each model too; throws Error (bad input,

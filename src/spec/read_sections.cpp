@@ -130,6 +130,10 @@ void read_numerics(const Fields& fields, ModelSpec& model) {
     if (i && *i > 0) model.tensor_parallel = 1 << (*i - 1);
     model.tensor_parallel_mark = f->mark();
   }
+  if (const auto f = fields.get("weights")) {
+    constexpr std::array<std::string_view, 3> kPlaces = {"auto", "resident", "streamed"};
+    model.weights = static_cast<WeightsIn>(f->choice(kPlaces).value_or(0));
+  }
 }
 
 void read_format(const Field& field, ModelSpec& model) {
@@ -145,7 +149,7 @@ void read_format(const Field& field, ModelSpec& model) {
 void read_model(const Field& field, SweepSpec& spec) {
   const Fields fields(
       field, "a model",
-      {"name", "path", "dtype", "residual", "tensor_parallel", "format", "layers", "coefficients", "runs"});
+      {"name", "path", "dtype", "residual", "tensor_parallel", "weights", "format", "layers", "coefficients", "runs"});
   if (!fields.ok()) return;
   ModelSpec model;
   model.mark = field.mark();

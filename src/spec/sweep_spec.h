@@ -42,6 +42,9 @@ struct Coefficients {
   CoefficientUnit unit = CoefficientUnit::Multiplier;
 };
 
+/// Where a model's blocks lie during a run: all in memory, or read again each pass. It changes no result.
+enum class WeightsIn : std::uint8_t { Auto, Memory, Stream };
+
 enum class Positions : std::uint8_t { InstructionEnd, All };
 enum class ActivationStore : std::uint8_t { None, Float16, Float32 };
 
@@ -71,6 +74,7 @@ struct ModelSpec {
   std::optional<DType> dtype;            // nullopt: auto, the checkpoint's
   bool residual_in_model_dtype = false;  // residual: float32 | model
   std::optional<int> tensor_parallel;    // nullopt: auto
+  WeightsIn weights = WeightsIn::Auto;   // weights: auto (by what fits) | resident | streamed
   PromptFormat format = PromptFormat::CaaLlama2Chat;
   std::optional<LayerSelection> layers;          // over the top level's
   std::optional<Coefficients> coefficients;      // over the top level's

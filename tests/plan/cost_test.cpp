@@ -147,7 +147,7 @@ TEST(Memory, CountsRowsAndChunks) {
   EXPECT_EQ(m.keys_values, 1000ll * 2 * 4096 * 4);
   EXPECT_EQ(m.chunk_buffers, 100ll * 4 * (2 * 4096 + 2 * 4096 + 2 * 11008));
   EXPECT_EQ(m.base, 7);
-  EXPECT_EQ(m.total(), m.weights + m.residual + m.keys_values + m.chunk_buffers + 7);
+  EXPECT_EQ(m.total(), m.weights + m.residual + m.keys_values + m.chunk_buffers + m.reading + 7);
   facts.tensor_parallel = 2;
   EXPECT_EQ(memory_of(facts, options).chunk_buffers, 100ll * 4 * (2 * 4096 + 4096 + 11008 + 2 * 4096));
 }

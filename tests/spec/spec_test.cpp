@@ -23,6 +23,7 @@ models:
     residual: model
     tensor_parallel: 8
     format: caa-base
+    weights: streamed
     layers: 10-20
     coefficients: { values: [0.5], unit: residual_norm }
     runs: [refusal-everywhere, refusal]
@@ -75,6 +76,7 @@ TEST(Spec, KeepsWhatEachModelSays) {
   EXPECT_FALSE(plain.residual_in_model_dtype);
   EXPECT_EQ(plain.tensor_parallel, std::nullopt);
   EXPECT_EQ(plain.format, PromptFormat::CaaLlama2Chat);
+  EXPECT_EQ(plain.weights, WeightsIn::Auto);
   EXPECT_FALSE(plain.layers || plain.coefficients || plain.runs);
   const ModelSpec& full = spec.models[1];
   EXPECT_EQ(full.path, folder / "model");
@@ -83,7 +85,8 @@ TEST(Spec, KeepsWhatEachModelSays) {
   EXPECT_EQ(full.tensor_parallel, 8);
   EXPECT_EQ(full.tensor_parallel_mark.line, 12);
   EXPECT_EQ(full.format, PromptFormat::CaaBase);
-  EXPECT_EQ(full.layers->mark.text(), (folder / "sweep.yaml") + ":14:13: models[1].layers");
+  EXPECT_EQ(full.weights, WeightsIn::Stream);
+  EXPECT_EQ(full.layers->mark.text(), (folder / "sweep.yaml") + ":15:13: models[1].layers");
   EXPECT_EQ(full.coefficients->unit, CoefficientUnit::ResidualNorm);
   EXPECT_THAT(*full.runs, ElementsAre("refusal-everywhere", "refusal"));
 }
