@@ -48,6 +48,8 @@ CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& fi
                 },
             .blocked = [this](int unit, int because_of) { block(unit, because_of); },
             .released = [this](int unit, std::uint32_t attempt) { file_.begin(unit, attempt); },
+            .lost = {},  // these two are the lifelines' business (sweep.cpp)
+            .dismiss = {},
             .stop_requested = stop_signal_arrived,
             .progress = [this](const Snapshot& s) { show(s); }};
 }

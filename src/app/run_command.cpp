@@ -1,15 +1,24 @@
 // steergrid run: runs or resumes a sweep, alone or under mpirun / srun.
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "app/commands.h"
+#include "app/supervise.h"
 #include "app/sweep.h"
 #include "farm/signals.h"
+#include "farm/watchdog.h"
 
 namespace steergrid {
+namespace {
+
+constexpr double kStartTime = 600;  // seconds in MPI_Init; thousands of ranks on a slow file system take minutes
+
+}  // namespace
 
 void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
   const auto options = std::make_shared<SweepOptions>();
+  const auto supervision = std::make_shared<Supervision>();
   CLI::App* command =
       app.add_subcommand("run", "Run a sweep; the same command resumes it (exit code 75: run it again)");
   command->add_option("spec", options->spec, "The sweep's YAML file")->required();
@@ -39,13 +48,28 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
                     "Identify checkpoints by all of their bytes, not by samples (from the first launch on)");
   command->add_flag("--retry-failed", options->retry_failed, "Run units again that failed or were blocked");
   command->add_flag("-v,--verbose", options->verbose, "Log more");
-  command->callback([options, &code, invocation] {
+  command
+      ->add_option("--restarts", supervision->restarts,
+                   "Watch over the run from outside: start it again when it dies or asks for it, this often at most")
+      ->check(CLI::Range(1, 1 << 30));
+  command->add_option("--launcher", supervision->launcher, "With --restarts: what starts the ranks, as 'mpirun -n 9'");
+  command->callback([options, supervision, &code, invocation] {
+    if (!supervision->launcher.empty() && supervision->restarts == 0)
+      bad_input("--launcher: expected --restarts N beside it; without restarts put the launcher before steergrid");
+    if (supervision->restarts > 0) {
+      code = supervise(*supervision, invocation.argc, invocation.argv);
+      return;
+    }
     catch_stop_signals();
     int argc = invocation.argc;
     char** argv = invocation.argv;
+    std::optional<Deadline> patience;  // until lifelines watch: a rank that died before leaves the others in MPI_Init
+    patience.emplace(kStartTime, "the other ranks do not come up; this rank leaves (the same command goes on)");
     const MpiSession session(argc, argv);
+    patience.reset();
     const Ending ending = run_sweep(session, *options, invocation.hooks);
     code = ending.code;
+    if (session.rank() == 0) tell_supervisor(code);
     if (session.rank() == 0 && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
   });
 }

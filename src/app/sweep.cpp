@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iostream>
 #include <limits>
 #include <optional>
 #include <set>
@@ -14,12 +15,14 @@
 #include "app/coordinator_side.h"
 #include "app/launch_log.h"
 #include "app/start_together.h"
+#include "app/supervise.h"
 #include "app/worker_side.h"
 #include "base/available_memory.h"
 #include "base/clock.h"
 #include "base/fingerprint.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "comm/lifelines.h"
 #include "comm/mpi_team.h"
 #include "comm/node_seat.h"
 #include "comm/topology.h"
@@ -140,14 +143,28 @@ store::LaunchRecord launch_record(const MpiSession& session, const Machine& mach
   return launch;
 }
 
+/// Ends a launch that lost ranks: closing the file, communicators and MPI would wait for them. All that is acknowledged
+/// is in the file.
+[[noreturn]] void leave_incomplete(const Ending& ending, bool speaks) {
+  if (speaks && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
+  if (speaks) tell_supervisor(ending.code);
+  leave_at_once(ending.code);
+}
+
 /// The part between opening and closing the result file.
 Ending run_farm(const Prepared& p, const Topology& topology, std::span<const UnitRecord> records,
-                CoordinatorSide* coordinator, WorkerCalls calls, Exchanges& exchanges) {
+                CoordinatorSide* coordinator, WorkerCalls calls, Exchanges& exchanges, Lifelines& lifelines) {
   calls.open_model = [open = calls.open_model, &exchanges](int model, Team& team) {
     open(model, exchanges.between(team));
   };
   if (topology.alone()) return run_inline(p.plan, records, coordinator->calls(), calls);
-  if (topology.rank() == 0) return Coordinator(p.plan, topology, records, coordinator->calls()).run();
+  if (topology.rank() == 0) {
+    CoordinatorCalls all = coordinator->calls();
+    all.lost = [&] { return lifelines.lost(); };
+    all.dismiss = [&](int rank) { lifelines.cut(rank); };
+    lifelines.tolerate();
+    return Coordinator(p.plan, topology, records, all).run();
+  }
   return Worker(p.plan, topology, calls).run();
 }
 
@@ -157,6 +174,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const bool first = session.rank() == 0;
   start_log(first ? "coordinator" : fmt::format("rank {}", session.rank()), options.log, options.verbose);
   MpiTeam everybody(session.world().duplicate());
+  Lifelines lifelines(session, everybody);
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash);
   const Topology topology(session, degrees_of(p.plan));
   log_seats(session, everybody, seat_on_node(session));
@@ -193,7 +211,9 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const std::int64_t memory = options.memory > 0 ? options.memory : memory_of_a_worker(session);
   WorkerSide worker(p, file ? &*file : nullptr, {options.rows, options.naive, memory}, make_backend);
   const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
-  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges);
+  Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges, lifelines);
+  lifelines.insist();
+  if (!ending.complete) leave_incomplete(ending, first);
   if (file) file->close();
   if (first) log_summary(p.spec.output);
   return ending;

@@ -14,6 +14,7 @@ namespace {
 constexpr int kTag = 1;
 
 struct Post {
+  int to = 0;
   std::vector<std::byte> bytes;
   MPI_Request request = MPI_REQUEST_NULL;
 };
@@ -34,6 +35,7 @@ bool is_over(MPI_Request& request, const char* call) {
 struct Mailbox::State {
   MPI_Comm comm;
   std::list<Post> posts;        // list: the bytes of a send in progress must not move
+  std::list<Post> forgotten;    // MPI may still read their bytes
   std::list<Arrival> arrivals;  // in the order they were announced
 
   void forget_delivered() {
@@ -79,13 +81,15 @@ Mailbox::Mailbox(const Communicator& members) : state_(std::make_unique<State>()
 
 /// Posts that nobody took stay alive: MPI may still read them.
 Mailbox::~Mailbox() {
-  if (!state_->posts.empty() || !state_->arrivals.empty()) static_cast<void>(state_.release());
+  if (!state_->posts.empty() || !state_->forgotten.empty() || !state_->arrivals.empty())
+    static_cast<void>(state_.release());
 }
 
 void Mailbox::post(int to, std::vector<std::byte> bytes) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     failed("a message of {} bytes for rank {} is larger than MPI can send (2 GiB)", bytes.size(), to);
   Post& p = state_->posts.emplace_back();
+  p.to = to;
   p.bytes = std::move(bytes);
   check_mpi(MPI_Isend(p.bytes.data(), static_cast<int>(p.bytes.size()), MPI_BYTE, to, kTag, state_->comm, &p.request),
             "MPI_Isend");
@@ -100,6 +104,14 @@ std::optional<Letter> Mailbox::take() {
 Letter Mailbox::wait() {
   for (Patience patience;; patience.rest())
     if (auto letter = take()) return std::move(*letter);
+}
+
+void Mailbox::forget(int rank) {
+  auto& posts = state_->posts;
+  for (auto p = posts.begin(); p != posts.end();) {
+    const auto here = p++;
+    if (here->to == rank) state_->forgotten.splice(state_->forgotten.end(), posts, here);
+  }
 }
 
 bool Mailbox::deliver(double seconds) {

@@ -33,6 +33,8 @@ class Mailbox {
   Letter wait();
   /// Waits until every post has left, at most `seconds`; whether it has.
   bool deliver(double seconds);
+  /// `rank` has died: what was posted to it is waited for no more.
+  void forget(int rank);
 
  private:
   struct State;

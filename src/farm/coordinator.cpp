@@ -8,19 +8,21 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "farm/plan_facts.h"
 
 namespace steergrid {
 namespace {
 
 constexpr std::chrono::microseconds kNap{500};
-constexpr double kGoodbye = 10;  // seconds for the last messages to leave
+constexpr double kGoodbye = 10;      // seconds for the last messages to leave
+constexpr double kLauncherTime = 2;  // seconds within which mpirun ends a launch that lost a rank
 
 }  // namespace
 
 Coordinator::Coordinator(const Plan& plan, const Topology& topology, std::span<const UnitRecord> records,
                          const CoordinatorCalls& calls)
-    : plan_(plan), topology_(topology), mail_(topology.farm()), desk_(plan, records, calls) {}
+    : plan_(plan), topology_(topology), mail_(topology.farm()), desk_(plan, records, calls), calls_(calls) {}
 
 Ending Coordinator::run() {
   for (;;) {
@@ -32,10 +34,13 @@ Ending Coordinator::run() {
     if (const auto letter = mail_.take()) {
       read(*letter);
       busy = true;
+    } else {
+      look_for_losses();  // now that the dead's last letters are read
     }
     if (!busy) std::this_thread::sleep_for(kNap);
   }
   Ending ending = desk_.close(teams());
+  ending.complete = lost_.empty();
   tell_everybody(message::Stop{ending});
   if (!mail_.deliver(kGoodbye)) spdlog::warn("not every worker could be told to stop");
   return ending;
@@ -43,16 +48,59 @@ Ending Coordinator::run() {
 
 int Coordinator::teams() const { return static_cast<int>(clients_.size()); }
 
+const TeamLayout& Coordinator::layout() const {
+  return topology_.layout(plan_.models[static_cast<std::size_t>(*stage_)].facts.tensor_parallel);
+}
+
+bool Coordinator::is_whole(int team, const TeamLayout& layout) const {
+  const auto last = lost_.lower_bound(layout.leader_of(team));
+  return last == lost_.end() || *last >= layout.leader_of(team) + layout.degree();
+}
+
 /// Requests of the stage before are void: workers ask anew once the model is open.
 void Coordinator::open_stage(int model) {
   stage_ = model;
   clients_.clear();
-  const TeamLayout& layout = topology_.layout(plan_.models[static_cast<std::size_t>(model)].facts.tensor_parallel);
-  for (int team = 0; team < layout.teams(); ++team) clients_[layout.leader_of(team)].team = team;
-  tell_everybody(message::Stage{model});
+  const TeamLayout& seats = layout();
+  for (int team = 0; team < seats.teams(); ++team)
+    if (is_whole(team, seats)) clients_[seats.leader_of(team)].team = team;
+  if (clients_.empty()) return desk_.break_off({ExitCode::RunAgain, "no team is left without a dead rank"});
+  const auto bytes = message::encode(message::Stage{model});
+  for (int rank = 1; rank < topology_.size(); ++rank) {
+    const auto seat = seats.seat_of(rank);
+    if (seat && is_whole(seat->team, seats))
+      mail_.post(rank, bytes);  // the mates of a dead rank wait for another stage
+  }
+}
+
+void Coordinator::look_for_losses() {
+  if (!calls_.lost) return;
+  for (const int rank : calls_.lost())
+    if (lost_.insert(rank).second) bury(rank);
+}
+
+/// The rank's team retires: its units are lost, its other members may hang and are told to leave.
+void Coordinator::bury(int rank) {
+  mail_.forget(rank);
+  quiet_until_ = monotonic_seconds() + kLauncherTime;
+  spdlog::warn("rank {} is gone", rank);
+  const auto seat = stage_ ? layout().seat_of(rank) : std::nullopt;
+  if (!seat) return;
+  const int leader = layout().leader_of(seat->team);
+  const auto client = clients_.find(leader);
+  if (client == clients_.end()) return;
+  for (const auto& [unit, order] : client->second.orders) {
+    spdlog::warn("unit {} was in flight there", unit);
+    desk_.lose(unit);
+  }
+  clients_.erase(client);
+  for (int mate = leader; mate < leader + layout().degree() && calls_.dismiss; ++mate)
+    if (!lost_.contains(mate)) calls_.dismiss(mate);
+  if (clients_.empty()) desk_.break_off({ExitCode::RunAgain, "no team is left without a dead rank"});
 }
 
 void Coordinator::read(const Letter& letter) try {
+  if (lost_.contains(letter.from)) return;
   message::Any m = message::decode(letter.bytes);
   if (auto* request = std::get_if<message::Request>(&m)) return on(letter.from, *request);
   if (auto* done = std::get_if<message::Done>(&m)) return on(letter.from, *done);
@@ -107,6 +155,7 @@ Order Coordinator::take_order(int leader, int unit) {
 
 /// Gives a leader what it asked for, or as much as there is; whether there was any.
 bool Coordinator::serve(int leader, Client& client) {
+  if (monotonic_seconds() < quiet_until_) return false;
   message::Work work;
   const int share = std::max(2, desk_.fair_share(teams()));  // for a team that runs many units at once
   while (client.wants > 0 && static_cast<int>(client.orders.size()) < share) {
@@ -139,7 +188,8 @@ bool Coordinator::add_parcel(const Order& order, Client& client, message::Work& 
 
 void Coordinator::tell_everybody(const message::Any& message) {
   const auto bytes = message::encode(message);
-  for (int rank = 1; rank < topology_.size(); ++rank) mail_.post(rank, bytes);
+  for (int rank = 1; rank < topology_.size(); ++rank)
+    if (!lost_.contains(rank)) mail_.post(rank, bytes);
 }
 
 }  // namespace steergrid

@@ -4,8 +4,11 @@
 // sends are posts, so a slow or dead worker stops nothing. A model is a *stage*: STAGE goes to every worker; leaders
 // open the model and ask (REQUEST); they get WORK, or nothing until there is some; answers are DONE and FAILED. When
 // the stage's last unit has ended, the next STAGE goes out, or STOP. A stop request lets units in flight come back
-// first. Workers that die: mpirun ends the whole launch and the same command resumes; where it does not
-// (--enable-recovery), `UnitQueue::on_lost` is where a watchdog's finding enters.
+// first.
+//
+// A team with a dead rank retires: its units go to other teams, as suspects. Usually mpirun ends the whole launch when
+// a rank dies, so nothing is handed out for a moment after a death; with --enable-recovery the sweep goes on from
+// there.
 #pragma once
 
 #include <map>
@@ -46,6 +49,10 @@ class Coordinator {
   bool add_parcel(const Order& order, Client& client, message::Work& work);
   Order take_order(int leader, int unit);
   int teams() const;
+  void look_for_losses();
+  void bury(int rank);
+  bool is_whole(int team, const TeamLayout& layout) const;
+  const TeamLayout& layout() const;
   void tell_everybody(const message::Any& message);
 
   const Plan& plan_;
@@ -54,6 +61,9 @@ class Coordinator {
   Desk desk_;
   std::optional<int> stage_;
   std::map<int, Client> clients_;  // by leader's rank
+  const CoordinatorCalls& calls_;
+  std::set<int> lost_;      // ranks
+  double quiet_until_ = 0;  // on the monotonic clock: the launcher may be about to end everybody
 };
 
 }  // namespace steergrid

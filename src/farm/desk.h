@@ -47,8 +47,10 @@ struct CoordinatorCalls {
   /// Stores that a Vectors unit is blocked, because unit `because_of` (Extract) failed.
   std::function<void(int unit, int because_of)> blocked;
   std::function<void(int unit, std::uint32_t attempt)> released;  // * the attempt does not count: write this one back
-  std::function<bool()> stop_requested;                           // * asked often: must be cheap
-  std::function<void(const Snapshot&)> progress;                  // * about five times a second, and at the end
+  std::function<std::vector<int>()> lost;         // * ranks that died since the last call: must be cheap
+  std::function<void(int rank)> dismiss;          // * tells a rank to leave that may hang in a call with a dead one
+  std::function<bool()> stop_requested;           // * asked often: must be cheap
+  std::function<void(const Snapshot&)> progress;  // * about five times a second, and at the end
 };
 
 class Desk {
@@ -63,6 +65,8 @@ class Desk {
   void refuse(int unit, const std::string& sentence);
   /// A unit comes back unfinished by nobody's fault.
   void release(int unit);
+  /// A unit's team died with it.
+  void lose(int unit) { queue_.on_lost(unit); }
   /// The run cannot go on; the first reason counts.
   void break_off(const Ending& why);
   /// Runs Vectors units that became ready, writes verdicts down, looks for a stop request, shows progress.

@@ -12,6 +12,7 @@ namespace steergrid {
 struct Ending {
   ExitCode code = ExitCode::Ok;
   std::string sentence;  // for the user; empty with Ok
+  bool complete = true;  // false: ranks died on the way, so nothing collective may follow
 };
 
 }  // namespace steergrid

@@ -14,7 +14,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "messages are memory images of little-endian numbers");
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 class Writer {
  public:
@@ -147,10 +147,12 @@ void read(Reader& r, Failed& m) {
 void write(Writer& w, const Ending& e) {
   w.put(static_cast<int>(e.code));
   w.put(e.sentence);
+  w.put(static_cast<std::uint8_t>(e.complete));
 }
 void read(Reader& r, Ending& e) {
   e.code = static_cast<ExitCode>(r.number<int>());
   e.sentence = r.text();
+  e.complete = r.number<std::uint8_t>() != 0;
 }
 void write(Writer& w, const Broken& m) { write(w, m.why); }
 void read(Reader& r, Broken& m) { read(r, m.why); }

@@ -25,9 +25,9 @@ std::size_t prefix_length(const std::string& text, std::size_t limit) {
   return limit;
 }
 
-[[noreturn]] void leave(ExitCode code, int unit, const char* what) {
+[[noreturn]] void leave(int unit, const char* what) {
   spdlog::error("unit {}: {}; this rank cannot go on with its team", unit, what);
-  leave_at_once(code);
+  leave_at_once(ExitCode::RunAgain);
 }
 
 }  // namespace
@@ -37,10 +37,10 @@ Attempt attempt_unit(const WorkerCalls& calls, const Order& order, std::span<con
 } catch (const Error& e) {
   if (e.code() != ExitCode::RunAgain) return {{}, e.what()};
   if (team.size() == 1) throw;
-  leave(ExitCode::RunAgain, order.unit, e.what());
+  leave(order.unit, e.what());
 } catch (const std::exception& e) {
   if (team.size() == 1) return {{}, e.what()};
-  leave(ExitCode::Failed, order.unit, e.what());
+  leave(order.unit, e.what());
 }
 
 std::optional<std::string> attempt_together(const WorkerCalls& calls, std::span<const Task> tasks, Team& team,

@@ -1,9 +1,7 @@
 // Deadlines that hold even while this thread hangs in MPI.
 //
-// What needs none: if a rank dies, mpirun ends the launch within about a second. What needs one: a member of a team
-// that waits for mates who wait for it (see worker.h). What will: `--enable-recovery`, where mpirun lets survivors go
-// on; then every worker puts a Deadline on rank 0 and every team one on each pass, and a team with a dead member
-// leaves.
+// What needs none: the death of a rank, which comm/lifelines.h notices. What needs one: a member of a team that waits
+// for mates who wait for it (see worker.h).
 #pragma once
 
 #include <string>

@@ -13,7 +13,7 @@
 //   A member that threw while its mates are inside the pass sees no agreement for a minute and leaves (exit code 75).
 // - run, an Error with code RunAgain (a lost peer): the process leaves at once with that code.
 // - run, anything else (out of memory, a bug): a failed unit in a team of one; in a larger team the process leaves at
-//   once with code 1: its mates may be in the middle of a transfer. After a restart the unit is a suspect.
+//   once with code 75: its mates may be in the middle of a transfer. After a restart the unit is a suspect.
 #pragma once
 
 #include <cstddef>

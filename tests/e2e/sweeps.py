@@ -13,7 +13,7 @@ MODEL = DEMO / "models" / "demo-0.3m"
 
 SPEC = """\
 name: small
-output: small.h5
+output: {output}
 seed: 0
 models:
   - name: demo
@@ -44,6 +44,7 @@ class Sweep:
         defaults = {
             "demo": DEMO,
             "model": MODEL,
+            "output": "small.h5",
             "dtype": "auto",
             "tensor_parallel": "auto",
             "pairs": 40,
@@ -57,7 +58,7 @@ class Sweep:
 
     @property
     def output(self) -> Path:
-        return self.folder / "small.h5"
+        return self.folder / self.settings["output"]
 
     def write_spec(self, **changes):
         self.settings.update(changes)

@@ -1,0 +1,112 @@
+"""Deaths that end nothing: `mpirun --enable-recovery` goes on with the ranks that are left; a supervisor starts again."""
+
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+from evidence import FAILED
+from launch import hit
+from sweeps import Sweep, assert_same_bits, datasets, h5py, states
+from trials import ONE_THREAD, SLOW
+
+MPIRUN = "mpirun -n 3 --oversubscribe --bind-to none"
+
+
+def recovering(stage, ranks: int, fault: str = SLOW):
+    """A launch whose launcher lets the survivors of a death go on."""
+    command = stage.sweep.command(ranks, *ONE_THREAD)
+    return stage.launch_command([command[0], "--enable-recovery", *command[1:]], fault)
+
+
+def launches(path) -> int:
+    with h5py.File(path) as file:
+        return int((file["sched/launches"]["started"] != 0).sum())
+
+
+def test_a_dead_workers_unit_goes_to_another_team_and_the_sweep_ends_without_a_restart(stage, calm):
+    with recovering(stage, 3) as launch:
+        launch.watch_until(lambda: len(launch.acknowledged) >= 3)
+        hit([launch.ranks()[stage.rng.choice([1, 2])]], signal.SIGKILL)
+        launch.end()
+        said = launch.said()
+    assert (states(stage.output) == 1).all(), said
+    assert launches(stage.output) == 1 and "is gone" in said
+    assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+@pytest.mark.long
+def test_a_unit_that_always_crashes_fails_in_one_launch_and_its_neighbours_do_not(stage):
+    unit = stage.rng.choice([u for u, rows in stage.sound.items() if "letter_logprob" in rows])
+    with recovering(stage, 6, f"crash-unit={unit}") as launch:
+        launch.end()
+    assert launches(stage.output) == 1
+    state = states(stage.output)
+    assert state[unit] == FAILED and (np.delete(state, unit) == 1).all(), launch.said()
+    with h5py.File(stage.output) as file:
+        assert b"worker died in every one of 4 attempts" in file["sched/message"][unit].tobytes()
+    stage.judge(set(stage.sound) - {unit})
+
+
+@pytest.mark.long
+def test_a_supervisor_is_not_fooled_by_a_launcher_that_ends_well_without_the_run(stage, calm):
+    launcher = MPIRUN.replace("mpirun", "mpirun --enable-recovery")
+    command = stage.sweep.command(1, *ONE_THREAD, "--restarts=5", f"--launcher={launcher}")
+    with stage.launch_command(command, SLOW) as launch:
+        launch.watch_until(lambda: len(launch.acknowledged) >= 3)
+        hit([launch.ranks()[0]], signal.SIGKILL)
+        assert launch.end() == 0, launch.said()
+    assert launches(stage.output) == 2
+    assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+@pytest.mark.long
+def test_a_team_with_a_dead_rank_retires_and_leaves_no_process_behind(faulty, stage, tmp_path):
+    settings = {"dtype": "float32", "tensor_parallel": 2, "pairs": 60, "questions": 24}
+    calm = Sweep(faulty, tmp_path / "two", **settings).must_run(3, *ONE_THREAD)
+    stage.sweep = Sweep(faulty, tmp_path / "hurt", **settings)
+    with recovering(stage, 5) as launch:
+        launch.watch_until(lambda: len(launch.acknowledged) >= 3)
+        hit([launch.ranks()[stage.rng.choice([1, 2, 3, 4])]], signal.SIGKILL)
+        launch.end()
+    assert (states(stage.output) == 1).all(), launch.said()
+    assert_same_bits(calm, datasets(stage.output))
+
+
+@pytest.mark.parametrize("moment", ["start", pytest.param("middle", marks=pytest.mark.long)])
+def test_workers_leave_when_the_coordinator_is_dead(stage, calm, moment):
+    with recovering(stage, 3) as launch:
+        if moment == "middle":
+            launch.watch_until(lambda: len(launch.acknowledged) >= 3)
+        else:
+            launch.wait_for_creation()
+        hit([launch.ranks()[0]], signal.SIGKILL)
+        launch.end()  # its exit code says nothing: with --enable-recovery mpirun gives 0
+    stage.judge(launch.acknowledged)
+
+
+def test_a_supervisor_starts_the_run_again_until_it_is_done(stage, calm):
+    alone = stage.sweep.command(1, *ONE_THREAD, "--restarts", "5", f"--launcher={MPIRUN}")
+    with stage.launch_command(alone, SLOW) as launch:
+        launch.watch_until(lambda: len(launch.acknowledged) >= 3)
+        hit([launch.ranks()[2]], signal.SIGKILL)
+        assert launch.end() == 0, launch.said()
+        assert "restart 1 of 5" in launch.said()
+    assert launches(stage.output) == 2
+    assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+def test_a_supervisor_passes_a_stop_on_and_does_not_start_again(stage):
+    with stage.launch_command(stage.sweep.command(1, *ONE_THREAD, "--restarts=5"), "slow=100") as launch:
+        launch.watch_until(lambda: launch.acknowledged)
+        hit([launch.process.pid], signal.SIGTERM)
+        assert launch.end() == 75, launch.said()
+        assert "restart " not in launch.said()
+    assert launches(stage.output) == 1
+
+
+def test_a_supervisor_does_not_repeat_bad_input(program, tmp_path):
+    spec = tmp_path / "sweep.yaml"
+    spec.write_text("name: 3\n")
+    done = subprocess.run([program, "run", spec, "--restarts", "9"], capture_output=True, text=True)
+    assert done.returncode == 2 and "restart " not in done.stderr
