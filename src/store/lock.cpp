@@ -79,10 +79,9 @@ bool same_file(int descriptor, const std::string& path) {
          mine.st_dev == there.st_dev;
 }
 
-void write_whole(int descriptor, const std::string& text, const std::string& file) {
-  if (::ftruncate(descriptor, 0) != 0 ||
-      ::pwrite(descriptor, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-    failed("{}: cannot be written ({})", file, std::strerror(errno));
+bool write_whole(int descriptor, const std::string& text) {
+  return ::ftruncate(descriptor, 0) == 0 &&
+         ::pwrite(descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
 }  // namespace
@@ -121,7 +120,7 @@ bool OutputLock::take_flock(const LockOwner& me) {
     if (same_file(descriptor_, file_)) break;  // else its last owner has just removed it
     ::close(std::exchange(descriptor_, -1));
   }
-  write_whole(descriptor_, lines_of(me), file_);
+  write_whole(descriptor_, lines_of(me));  // for others to read; on a full disk the lock holds without it
   return true;
 }
 
@@ -130,7 +129,7 @@ void OutputLock::take_owner_file(const LockOwner& me) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ >= 0) {
-      write_whole(descriptor_, lines_of(me), file_);
+      if (!write_whole(descriptor_, lines_of(me))) failed("{}: cannot be written ({})", file_, std::strerror(errno));
       return;
     }
     if (errno != EEXIST) failed("{}: the owner file {} cannot be made ({})", output_, file_, std::strerror(errno));
