@@ -41,6 +41,8 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
       ->transform(CLI::CheckedTransformer(backends))
       ->default_str("auto");
   command->add_flag("--share-gpus", options->share_gpus, "Let several workers use one GPU (slower; to try things out)");
+  command->add_option("--reuse", options->reuse,
+                      "Copy what another result file has of this sweep (same content), and compute the rest");
   command->add_flag("--naive", options->naive, "One full forward a question, layer and coefficient (to compare)");
   command->add_flag("--allow-mixed", options->allow_mixed,
                     "Resume under another backend, instruction set or library; recorded per unit");

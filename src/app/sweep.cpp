@@ -14,6 +14,7 @@
 
 #include "app/coordinator_side.h"
 #include "app/launch_log.h"
+#include "app/reuse.h"
 #include "app/start_together.h"
 #include "app/supervise.h"
 #include "app/worker_side.h"
@@ -117,11 +118,14 @@ bool machines_differ(const MpiSession& session, Team& everybody, const Machine& 
   return std::ranges::find(answers, std::byte{1}) != answers.end();
 }
 
+store::Provenance provenance_of(const Prepared& p, const Machine& machine) {
+  const auto identity = store::run_identity(p.plan, p.spec, machine.backend, machine.architecture, machine.gemm);
+  return store::provenance(store::to_json(identity), describe(p.plan, p.spec));
+}
+
 /// Rank 0's part before anybody opens the file: creates it, or checks that it belongs to this plan and identity.
 /// Returns whether identities are mixed.
-bool ready_output(const Prepared& p, const Machine& machine, bool allow_mixed) {
-  const auto identity = store::run_identity(p.plan, p.spec, machine.backend, machine.architecture, machine.gemm);
-  const auto provenance = store::provenance(store::to_json(identity), describe(p.plan, p.spec));
+bool ready_output(const Prepared& p, const store::Provenance& provenance, bool allow_mixed) {
   if (store::stored_choices(p.spec.output))
     return store::check_output(p.spec.output, p.plan, p.spec, provenance, allow_mixed);
   store::create_result_file(p.spec.output, p.plan, p.spec, provenance);
@@ -191,18 +195,26 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const bool machines_mixed = machines_differ(session, everybody, machine, options.allow_mixed);
 
   std::optional<store::OutputLock> lock;
+  std::optional<Reuse> old;  // rank 0
   const std::vector<std::byte> mixed = by_rank_0(everybody, [&] {
     lock.emplace(p.spec.output);
-    return std::vector<std::byte>{std::byte{ready_output(p, machine, options.allow_mixed)}};
+    const store::Provenance provenance = provenance_of(p, machine);
+    if (!options.reuse.empty()) old.emplace(options.reuse, p, provenance, options.allow_mixed);
+    return std::vector<std::byte>{std::byte{ready_output(p, provenance, options.allow_mixed)}};
   });
   std::optional<store::ResultFile> file;
   if (topology.store())
     file.emplace(p.spec.output, p.plan, p.spec, topology.store(), machines_mixed || mixed[0] != std::byte{0});
 
+  if (first) file->add_launch(launch_record(session, machine, device.name));
+  if (!options.reuse.empty())
+    by_rank_0(everybody, [&] {
+      old->copy_into(*file);
+      return std::vector<std::byte>();
+    });
   std::optional<CoordinatorSide> coordinator;
   std::vector<UnitRecord> records;
   if (first) {
-    file->add_launch(launch_record(session, machine, device.name));
     coordinator.emplace(p, *file, *lock, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
     records = coordinator->records(options.retry_failed);
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,

@@ -15,6 +15,7 @@ namespace steergrid {
 struct SweepOptions {
   std::string spec;
   std::string log;          // file for log lines; empty: none
+  std::string reuse;        // result file to copy finished units from; empty: none
   int threads = 0;          // of a worker; 0: the node's cores divided among its workers
   std::int64_t rows = 0;    // in one pass; 0: the usual, or what memory holds where weights stream
   std::int64_t memory = 0;  // bytes a worker may fill; 0: an equal part of what its node has free

@@ -1,0 +1,119 @@
+"""`run --reuse old.h5`: a grown sweep copies what is the same and ends in the bits of a run from nothing."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from sweeps import assert_same_bits, datasets
+
+DONE, MIXED, REUSED = 1, 4, 8
+EXTRACT, VECTORS, EVALUATE = 0, 1, 2
+QUIET = ("--threads", "1")
+
+
+def copied(path) -> dict[int, tuple[int, int]]:
+    """By kind of unit: how many were copied, of how many."""
+    with h5py.File(path) as file:
+        units, kind = file["sched/units"][()], file["sched/kind"][()]
+        assert (units["state"] == DONE).all()
+    reused = (units["flags"] & REUSED) != 0
+    return {k: (int(reused[kind == k].sum()), int((kind == k).sum())) for k in (EXTRACT, VECTORS, EVALUATE)}
+
+
+def without_sycophancy(sweep) -> None:
+    spec = sweep.folder / "sweep.yaml"
+    lines = spec.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if "name: sycophancy" in line)
+    spec.write_text("".join(lines[:at] + lines[at + 3 :]))
+
+
+def not_normalised(sweep) -> None:
+    spec = sweep.folder / "sweep.yaml"
+    spec.write_text(spec.read_text().replace("normalize: behaviors", "normalize: none"))
+
+
+def test_a_new_behavior_leaves_the_old_ones_units_as_they_were(sweep):
+    old, new, fresh = sweep("old"), sweep("new"), sweep("fresh")
+    for s in (old, new, fresh):
+        not_normalised(s)
+    without_sycophancy(old)
+    old.must_run(1, *QUIET)
+    done = new.run(3, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 0 and "reused from" in done.stdout, done.stdout
+    assert "4 of 8 extract units, 1 of 2 vectors, 3 of 6 evaluate units" in done.stdout
+    assert copied(new.output) == {EXTRACT: (4, 8), VECTORS: (1, 2), EVALUATE: (3, 6)}
+    assert_same_bits(fresh.must_run(1, *QUIET), datasets(new.output))
+
+
+@pytest.mark.parametrize(
+    "grown, expected",
+    [
+        ({"questions": 14}, {EXTRACT: (8, 8), VECTORS: (2, 2), EVALUATE: (6, 10)}),  # whole blocks of questions
+        ({"pairs": 57}, {EXTRACT: (8, 12), VECTORS: (0, 2), EVALUATE: (0, 6)}),  # other vectors, so other cells
+        ({"coefficients": "[-2, 0, 1, 3]"}, {EXTRACT: (8, 8), VECTORS: (2, 2), EVALUATE: (0, 6)}),
+    ],
+    ids=["questions", "pairs", "coefficients"],
+)
+def test_growth_reuses_whole_units_and_gives_the_bits_of_a_run_from_nothing(sweep, grown, expected):
+    settings = {"activations": "float16"}
+    old = sweep("old", **settings)
+    old.must_run(1, *QUIET)
+    new, fresh = sweep("new", **settings, **grown), sweep("fresh", **settings, **grown)
+    bits = new.must_run(1, *QUIET, "--reuse", str(old.output))
+    assert copied(new.output) == expected
+    assert_same_bits(fresh.must_run(1, *QUIET), bits)
+    assert_same_bits(bits, new.must_run(1, *QUIET, "--reuse", str(old.output)))  # again: nothing to do
+
+
+def test_an_old_file_that_is_none_is_refused_before_anything_is_made(sweep, tmp_path):
+    old = sweep("old")
+    old.must_run(1, *QUIET)
+    text, cut, missing = tmp_path / "text.h5", tmp_path / "cut.h5", tmp_path / "missing.h5"
+    text.write_text("no HDF5\n")
+    cut.write_bytes(old.output.read_bytes()[:20_000])
+    for file in (text, cut, missing):
+        new = sweep(f"new-{file.stem}", questions=12)
+        done = new.run(1, *QUIET, "--reuse", str(file))
+        assert done.returncode == 2 and done.stdout.count("steergrid: ") == 1 and file.name in done.stdout, done.stdout
+        assert not new.output.exists()
+    done = old.run(1, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 2 and "own output" in done.stdout
+
+
+def test_rows_that_are_not_what_was_committed_are_refused(sweep):
+    old, new = sweep("old"), sweep("new", questions=12)
+    old.must_run(1, *QUIET)
+    with h5py.File(old.output, "r+") as file:
+        file["models/demo/runs/refusal/letter_logprob"][4, 0, 0, 0] = -0.5
+    done = new.run(3, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 2 and "checksum" in done.stdout and "old/small.h5" in done.stdout, done.stdout
+    assert_same_bits(sweep("fresh", questions=12).must_run(1, *QUIET), new.must_run(1, *QUIET))  # the same, without
+
+
+def test_tables_that_contradict_each_other_are_refused(sweep):
+    old, new = sweep("old"), sweep("new", questions=12)
+    old.must_run(1, *QUIET)
+    for name, value in (("first", 1 << 30), ("target", 77), ("model", -1)):
+        bad = old.folder / f"{name}.h5"
+        shutil.copy(old.output, bad)
+        with h5py.File(bad, "r+") as file:
+            file[f"sched/{name}"][-1] = value
+        done = new.run(1, *QUIET, "--reuse", str(bad))
+        assert done.returncode == 2 and done.stdout.count("steergrid: ") == 1, done.stdout
+        new.output.unlink()
+
+
+def test_another_identity_needs_allow_mixed_and_leaves_its_mark(sweep):
+    old, new = sweep("old"), sweep("new", questions=12)
+    old.must_run(1, *QUIET)
+    with h5py.File(old.output, "r+") as file:
+        identity = file.attrs["run_identity"]
+        identity = identity.decode() if isinstance(identity, bytes) else identity
+        file.attrs["run_identity"] = identity.replace('"backend":"cpu"', '"backend":"abacus"')
+    done = new.run(1, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 2 and "abacus" in done.stdout and "--allow-mixed" in done.stdout, done.stdout
+    new.must_run(1, *QUIET, "--reuse", str(old.output), "--allow-mixed")
+    with h5py.File(new.output) as file:
+        flags = file["sched/units"]["flags"]
+    assert np.all((flags & MIXED) != 0)  # the copied ones, and what was computed with the copied vectors
