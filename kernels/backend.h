@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/synthetic.h"
 #include "kernels/tensor.h"
 
 namespace steergrid {
@@ -92,6 +93,8 @@ class Backend {
 
   /// A weight [N, K] in the form `linear` wants, its values rounded to the compute type.
   virtual Tensor load_weight(const HostMatrix& from) = 0;
+  /// The same form, filled with the values of a synthetic model (synthetic.h), which every compute type holds exactly.
+  virtual Tensor make_weight(const SyntheticPart& part) = 0;
   /// A norm's weight [1, D], values rounded to the compute type, kept as float32.
   virtual Tensor load_norm(const HostMatrix& from) = 0;
 

@@ -57,6 +57,11 @@ class ModelInfo:
     vocab_size: int
     tensor_parallel: int
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether the weights are made up, so that no answer means anything."""
+        return self.path.startswith("random:")
+
 
 def open_results(path: str | os.PathLike[str]) -> ResultFile:
     """Opens a result file. Throws ResultFileError with one line: expected, found, where."""

@@ -5,6 +5,8 @@
 // no result element is ever computed by two threads, so no result depends on how many there are.
 #pragma once
 
+#include <functional>
+
 #include "kernels/backend.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/vector_loops.h"
@@ -29,6 +31,7 @@ class CpuBackend final : public Backend {
   void wait() override {}
   std::unique_ptr<Backend> sibling() const override;
   Tensor load_weight(const HostMatrix& from) override;
+  Tensor make_weight(const SyntheticPart& part) override;
   Tensor load_norm(const HostMatrix& from) override;
 
   void embed(std::span<const std::int32_t> ids, const Tensor& table, std::int32_t first_id, Matrix x) override;
@@ -51,6 +54,8 @@ class CpuBackend final : public Backend {
     std::byte* data = nullptr;
   };
   Panel panel(const Matrix& weight, std::int64_t p);
+  /// The weight [rows, k] whose row n `fill_row` writes to [k] floats, rounded and packed; called from many threads.
+  Tensor pack(std::int64_t rows, std::int64_t k, const std::function<void(std::int64_t n, float* to)>& fill_row);
 
   /// The rows of one call as GEMM operands (linear.cpp).
   struct Operands {

@@ -68,24 +68,23 @@ CpuBackend::Panel CpuBackend::panel(const Matrix& weight, std::int64_t p) {
           static_cast<std::byte*>(weight.data) + static_cast<std::size_t>(p) * stride};
 }
 
-Tensor CpuBackend::load_weight(const HostMatrix& from) {
-  assert(from.rows > 0 && from.cols > 0 && from.stride >= from.cols);
-  const std::int64_t panels = (from.rows + kPanel - 1) / kPanel, k = from.cols;
-  const std::int64_t last_outputs = from.rows - (panels - 1) * kPanel;
+Tensor CpuBackend::pack(std::int64_t rows, std::int64_t k,
+                        const std::function<void(std::int64_t n, float* to)>& fill_row) {
+  const std::int64_t panels = (rows + kPanel - 1) / kPanel;
+  const std::int64_t last_outputs = rows - (panels - 1) * kPanel;
   std::size_t bytes = gemm_.panel_bytes(last_outputs, k);
   if (panels > 1) bytes += static_cast<std::size_t>(panels - 1) * gemm_.panel_bytes(kPanel, k);
-  const Matrix view{allocate_aligned(bytes), from.rows, k, gemm_.storage()};
+  const Matrix view{allocate_aligned(bytes), rows, k, gemm_.storage()};
   Tensor weight(view, [](void* p) { std::free(p); });
 #pragma omp parallel num_threads(threads_)
   {
     std::vector<float> row(static_cast<std::size_t>(k));
-    std::vector<std::byte> plain(static_cast<std::size_t>(std::min(kPanel, from.rows) * k) * size_of(view.dtype));
+    std::vector<std::byte> plain(static_cast<std::size_t>(std::min(kPanel, rows) * k) * size_of(view.dtype));
 #pragma omp for schedule(dynamic)
     for (std::int64_t p = 0; p < panels; ++p) {
       const Panel to = panel(view, p);
       for (std::int64_t n = 0; n < to.outputs; ++n) {
-        widen(from.data + static_cast<std::size_t>((to.first + n) * from.stride) * size_of(from.dtype), from.dtype, k,
-              row.data());
+        fill_row(to.first + n, row.data());
         std::byte* plain_row = plain.data() + static_cast<std::size_t>(n * k) * size_of(view.dtype);
         if (view.dtype == DType::BFloat16) {
           loops_.to_bfloat16(row.data(), reinterpret_cast<std::uint16_t*>(plain_row), k);
@@ -97,6 +96,13 @@ Tensor CpuBackend::load_weight(const HostMatrix& from) {
     }
   }
   return weight;
+}
+
+Tensor CpuBackend::load_weight(const HostMatrix& from) {
+  assert(from.rows > 0 && from.cols > 0 && from.stride >= from.cols);
+  return pack(from.rows, from.cols, [&](std::int64_t n, float* to) {
+    widen(from.data + static_cast<std::size_t>(n * from.stride) * size_of(from.dtype), from.dtype, from.cols, to);
+  });
 }
 
 Tensor CpuBackend::load_norm(const HostMatrix& from) {

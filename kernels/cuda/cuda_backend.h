@@ -33,6 +33,7 @@ class CudaBackend final : public Backend {
   void wait() override;
   std::unique_ptr<Backend> sibling() const override;
   Tensor load_weight(const HostMatrix& from) override;
+  Tensor make_weight(const SyntheticPart& part) override;
   Tensor load_norm(const HostMatrix& from) override;
 
   void embed(std::span<const std::int32_t> ids, const Tensor& table, std::int32_t first_id, Matrix x) override;

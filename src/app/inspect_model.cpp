@@ -7,7 +7,6 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "engine/tokenizer.h"
 #include "plan/plan.h"
 #include "spec/check_models.h"
 #include "steer/items.h"
@@ -20,8 +19,8 @@ constexpr int kMostProblems = 20;
 /// Counts the sources and runs of one model.
 class TokenCounter {
  public:
-  TokenCounter(const ModelSpec& model, const ModelConfig& config, SpecProblems& problems)
-      : model_(model), config_(config), tokenizer_(model.path, config.bos_token), problems_(problems) {}
+  TokenCounter(const ModelSpec& model, const ModelSource& source, SpecProblems& problems)
+      : model_(model), config_(source.config()), tokenizer_(source.tokenizer()), problems_(problems) {}
 
   PairTokenCounts pairs(const VectorSource& source) {
     PairTokenCounts counts;
@@ -83,21 +82,20 @@ class TokenCounter {
 
 }  // namespace
 
-void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config, const ModelSpec& model,
-                   SpecProblems& problems) {
+void check_tensors(const ModelSource& source, const ModelSpec& model, SpecProblems& problems) {
   try {
-    checkpoint.check(config);
+    source.check();
   } catch (const Error& e) {
     std::istringstream lines(e.what());
     for (std::string line; std::getline(lines, line);) problems.add(model.mark, line);
   }
 }
 
-TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const ModelConfig& config,
+TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const ModelSource& source,
                          SpecProblems& problems) {
   TokenCounts counts;
   try {
-    TokenCounter counter(model, config, problems);
+    TokenCounter counter(model, source, problems);
     for (const int v : sources_of(spec, model)) {
       if (v < 0 || v >= static_cast<int>(spec.vectors.size())) continue;  // a reference to nothing: told already
       counts.vectors.push_back(counter.pairs(spec.vectors[static_cast<std::size_t>(v)]));

@@ -2,8 +2,7 @@
 // cuts the items of the data sets. Problems go where the spec's own go, so that they are told together.
 #pragma once
 
-#include "engine/checkpoint.h"
-#include "engine/config.h"
+#include "engine/model_source.h"
 #include "plan/cost.h"
 #include "spec/problems.h"
 #include "spec/sweep_spec.h"
@@ -11,13 +10,12 @@
 namespace steergrid {
 
 /// Every tensor of the model is there, with its shape, and no other.
-void check_tensors(const Checkpoint& checkpoint, const ModelConfig& config, const ModelSpec& model,
-                   SpecProblems& problems);
+void check_tensors(const ModelSource& source, const ModelSpec& model, SpecProblems& problems);
 
 /// The token statistics of the data sets that the model takes part in, in the order of its plan. An item that does not
 /// tokenize as it must is left out of them and told (data set, item, model, what is wrong), at most 20 a data set. A
 /// tokenizer that cannot be read is one problem and gives no counts.
-TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const ModelConfig& config,
+TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const ModelSource& source,
                          SpecProblems& problems);
 
 }  // namespace steergrid

@@ -5,8 +5,7 @@
 #include "app/inspect_model.h"
 #include "app/memory_options.h"
 #include "base/error.h"
-#include "engine/checkpoint.h"
-#include "engine/config.h"
+#include "engine/model_source.h"
 #include "plan/print.h"
 #include "store/identity.h"
 
@@ -29,14 +28,14 @@ int degree_that_fits(const ModelSpec& model, const ModelShape& shape, DType dtyp
 
 /// `auto` means: the checkpoint's own dtype, and the smallest degree that fits the GPUs; on CPUs one rank a copy (the
 /// ranks of a node share its memory anyway).
-Choice choose(const ModelSpec& model, const Checkpoint& checkpoint, const std::optional<Choice>& decided,
+Choice choose(const ModelSpec& model, const ModelSource& source, const std::optional<Choice>& decided,
               const GpuChoice& gpus) {
-  Choice choice = decided.value_or(Choice{checkpoint.dtype(), 1});
+  Choice choice = decided.value_or(Choice{source.dtype(), 1});
   choice.dtype = model.dtype.value_or(choice.dtype);
   if (model.tensor_parallel)
     choice.tensor_parallel = *model.tensor_parallel;
   else if (!decided && gpus)
-    choice.tensor_parallel = degree_that_fits(model, read_config(model.path).shape, choice.dtype, *gpus);
+    choice.tensor_parallel = degree_that_fits(model, source.shape(), choice.dtype, *gpus);
   return choice;
 }
 
@@ -58,13 +57,12 @@ Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
                  const std::optional<std::vector<Choice>>& choices, const GpuChoice& gpus) {
   Prepared p;
   p.spec = read_spec(spec_file, [&](const SweepSpec& spec, const ModelSpec& model, SpecProblems& problems) {
-    const Checkpoint headers(model.path);  // their problems are told too
-    const ModelConfig config = read_config(model.path);
+    const ModelSource source(model.path);
     if (look == Look::AtEverything) {
-      check_tensors(headers, config, model, problems);
-      p.tokens.push_back(count_tokens(spec, model, config, problems));
+      check_tensors(source, model, problems);
+      p.tokens.push_back(count_tokens(spec, model, source, problems));
     }
-    return config.shape;
+    return source.shape();
   });
   std::vector<std::optional<Choice>> decided;
   if (choices) {
@@ -75,12 +73,12 @@ Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
   }
   for (std::size_t i = 0; i < p.spec.models.size(); ++i) {
     const ModelSpec& model = p.spec.models[i];
-    const Checkpoint checkpoint(model.path);
-    const Choice choice = choose(model, checkpoint, decided[i], gpus);
-    p.facts.push_back({.shape = read_config(model.path).shape,
+    const ModelSource source(model.path);
+    const Choice choice = choose(model, source, decided[i], gpus);
+    p.facts.push_back({.shape = source.shape(),
                        .dtype = choice.dtype,
                        .tensor_parallel = choice.tensor_parallel,
-                       .identity = checkpoint_identity(model.path, full_hash)});
+                       .identity = source.identity(full_hash)});
   }
   p.plan = make_plan(p.spec, p.facts);
   return p;

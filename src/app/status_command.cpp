@@ -9,6 +9,7 @@
 
 #include "app/commands.h"
 #include "base/clock.h"
+#include "base/model_path.h"
 #include "batch/slurm.h"
 #include "farm/progress.h"
 #include "store/status.h"
@@ -36,6 +37,8 @@ nlohmann::json json_of(const Status& s) {
   nlohmann::json models = nlohmann::json::array(), failures = nlohmann::json::array();
   for (const auto& m : s.models)
     models.push_back({{"name", m.name},
+                      {"path", m.path},
+                      {"synthetic", is_synthetic(m.path)},
                       {"extract", json_of(m.extract)},
                       {"vectors", json_of(m.vectors)},
                       {"evaluate", json_of(m.evaluate)},
@@ -97,6 +100,8 @@ void print(const Status& s) {
     fmt::print("  {:24} extract {}/{}  vectors {}/{}  evaluate {}/{}  cells {:.0f}/{:.0f}\n", m.name, m.extract.done,
                m.extract.total, m.vectors.done, m.vectors.total, m.evaluate.done, m.evaluate.total, m.cells_done,
                m.cells);
+  for (const auto& m : s.models)
+    if (is_synthetic(m.path)) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
   for (const auto& f : s.failures)
     fmt::print("  unit {} ({} of {} on {}, items {}-{}) {} after {} attempt(s): {}\n", f.unit, name_of(f.kind),
                f.target, f.model, f.first, f.first + f.count - 1,

@@ -4,7 +4,8 @@
 #include "app/commands.h"
 #include "app/prepare.h"
 #include "base/clock.h"
-#include "engine/checkpoint.h"
+#include "base/model_path.h"
+#include "engine/model_source.h"
 
 namespace steergrid {
 namespace {
@@ -13,9 +14,10 @@ void validate(const std::string& spec_file) {
   const double start = monotonic_seconds();
   const Prepared p = prepare(spec_file, Look::AtEverything, false, std::nullopt);
   for (const ModelSpec& model : p.spec.models) {
-    const Checkpoint checkpoint(model.path);
-    fmt::print("model {}: {} tensors as config.json says, {}\n", model.name, checkpoint.tensors().size(),
-               name_of(checkpoint.dtype()));
+    const ModelSource source(model.path);
+    fmt::print("model {}: {}, {}\n", model.name,
+               is_synthetic(model.path) ? "synthetic, weights are made up" : "tensors as config.json says",
+               name_of(source.dtype()));
   }
   for (const VectorSource& v : p.spec.vectors) fmt::print("pairs {}: {} items\n", v.name, v.pairs.items.size());
   for (const RunSpec& r : p.spec.runs) fmt::print("questions {}: {} items\n", r.name, r.questions.items.size());

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -32,13 +33,22 @@ std::string load(sentencepiece::SentencePieceProcessor& processor, std::span<con
 
 }  // namespace
 
-Tokenizer::Tokenizer(const std::string& folder, std::int32_t bos) : impl_(std::make_unique<Impl>()) {
+Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Tokenizer Tokenizer::from_model(std::string_view model, const std::string& where, std::int32_t bos) {
+  Tokenizer tokenizer(std::make_unique<Impl>());
+  if (const std::string problem = load(tokenizer.impl_->processor, std::as_bytes(std::span(model))); !problem.empty())
+    bad_input("{}: expected a sentencepiece model, found something else ({})", where, problem);
+  tokenizer.impl_->bos = bos;
+  if (bos < 0 || bos >= tokenizer.size())
+    bad_input("{}: expected the token that begins a text below its {} pieces, found {}", where, tokenizer.size(), bos);
+  return tokenizer;
+}
+
+Tokenizer::Tokenizer(const std::string& folder, std::int32_t bos) {
   const MappedFile file(folder + "/tokenizer.model");
-  if (const std::string problem = load(impl_->processor, file.bytes()); !problem.empty())
-    bad_input("{}: expected a sentencepiece model, found something else ({})", file.path(), problem);
-  impl_->bos = bos;
-  if (bos < 0 || bos >= size())
-    bad_input("{}: expected the token that begins a text below its {} pieces, found {}", file.path(), size(), bos);
+  const std::string_view model(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  impl_ = std::move(from_model(model, file.path(), bos).impl_);
 }
 
 Tokenizer::~Tokenizer() = default;

@@ -20,6 +20,8 @@ class Tokenizer {
  public:
   /// Reads `folder`/tokenizer.model. Throws Error if it is missing or not a sentencepiece model.
   Tokenizer(const std::string& folder, std::int32_t bos);
+  /// From a model's bytes; `where` is what messages call it.
+  static Tokenizer from_model(std::string_view model, const std::string& where, std::int32_t bos);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
 
@@ -29,6 +31,7 @@ class Tokenizer {
 
  private:
   struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

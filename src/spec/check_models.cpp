@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/model_path.h"
 #include "spec/layers.h"
 
 namespace steergrid {
@@ -41,7 +42,7 @@ void check_shape(const ModelSpec& model, const ModelShape& shape, int degree, Sp
 void check_models(const SweepSpec& spec, const ModelInspector& inspect, SpecProblems& problems) {
   for (const ModelSpec& model : spec.models) {
     std::error_code ignored;
-    if (!std::filesystem::is_directory(model.path, ignored)) continue;  // told already
+    if (!is_synthetic(model.path) && !std::filesystem::is_directory(model.path, ignored)) continue;  // told already
     ModelShape shape;
     try {
       shape = inspect(spec, model, problems);

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/model_path.h"
 #include "spec/read_values.h"
 
 namespace steergrid {
@@ -103,7 +104,9 @@ void read_run(const Field& field, SweepSpec& spec) {
   spec.runs.push_back(std::move(run));
 }
 
+/// A checkpoint folder, or the name of a synthetic model as it stands; what that means is the engine's to say.
 std::optional<std::string> read_folder(const Field& field) {
+  if (field.is_scalar() && is_synthetic(field.node().scalar)) return field.node().scalar;
   auto path = read_path(field, "the path of a checkpoint folder");
   if (!path) return std::nullopt;
   std::error_code error;

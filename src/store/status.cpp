@@ -24,7 +24,7 @@ struct Target {
   double cells = 0, items = 0;  // of a run
 };
 struct Model {
-  std::string name;
+  std::string name, path;
   double parameters = 1;
   std::vector<Target> vectors, runs;
 };
@@ -123,7 +123,7 @@ auto in_plan_order(const Reader& from, const std::string& group, const Make& mak
 std::vector<Model> read_models(const Reader& from) {
   return in_plan_order(from, "/models", [&](hid_t group, const std::string& name) {
     const std::string path = "/models/" + name;
-    Model model{name, 1, {}, {}};
+    Model model{name, read_text_attribute(from.doing(), group, path.c_str(), "path"), 1, {}, {}};
     model.parameters = static_cast<double>(
         std::max<std::int64_t>(1, read_int_attribute(from.doing(), group, path.c_str(), "n_parameters")));
     model.vectors = in_plan_order(from, path + "/vectors", [](hid_t, const std::string& v) { return Target{v}; });
@@ -285,7 +285,7 @@ Status read_status(const std::string& path, std::int64_t now) {
   status.fingerprint = read_text_attribute(from.doing(), from.file(), "/", "plan_fingerprint");
   const std::vector<Model> models = read_models(from);
   const Sched sched = read_sched(from, models);
-  for (const Model& model : models) status.models.push_back({model.name, {}, {}, {}, 0, 0});
+  for (const Model& model : models) status.models.push_back({model.name, model.path, {}, {}, {}, 0, 0});
   for (std::size_t i = 0; i < sched.units.size(); ++i) {
     add_unit(status, sched, i, models);
     const UnitState state = sched.units[i].state;

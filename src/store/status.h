@@ -21,7 +21,7 @@ struct StateCounts {
 };
 
 struct ModelStatus {
-  std::string name;
+  std::string name, path;
   StateCounts extract, vectors, evaluate;
   double cells = 0, cells_done = 0;  // a cell: one run, layer, coefficient; a unit counts by its share of questions
 };

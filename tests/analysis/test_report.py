@@ -160,6 +160,16 @@ def test_a_launch_record_with_other_fields_is_shown_as_far_as_it_goes(file_of, t
     assert "1 launch, last at a time not recorded" in "".join(page_of(tmp_path / "out")[1].text)
 
 
+def test_the_page_says_first_that_a_models_weights_are_made_up(file_of, tmp_path):
+    path = file_of()
+    with h5py.File(path, "r+") as file:
+        file["models/small"].attrs["path"] = "random:llama-2-7b?seed=1"
+    assert cli.main(["report", str(path), "-o", str(tmp_path / "out")]) == 0
+    text = "".join(page_of(tmp_path / "out")[1].text)
+    assert text.count("are made up") == 1
+    assert text.index("The weights of small are made up") < text.index("random:llama-2-7b?seed=1")
+
+
 def test_text_from_the_file_is_never_markup(report_of, file_of, tmp_path):
     sweep = Sweep(name=EVIL, spec=EVIL + "</pre>", coefficient_unit=EVIL)
     unit = sweep.unit_numbers(EVALUATE, 0, 0)[0]
