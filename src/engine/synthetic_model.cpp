@@ -54,8 +54,8 @@ class Reader {
     if (text.find('=') == text.npos || text.find(',') < text.find('=')) {
       const auto [name, rest] = cut(text, ',');
       read_name(name);
+      if (name.size() == text.size()) return;
       text = rest;
-      if (text.empty()) return;
     }
     while (true) {
       const std::size_t comma = text.find(',');

@@ -84,7 +84,7 @@ TEST(SyntheticModel, TokenizesByteByByteAtTheIdsOfLlamasBytes) {
 /// The last token's hidden state reaches the head: log-probabilities of three tokens.
 std::vector<double> head_of(const std::string& name, DType dtype, DType residual) {
   const ModelSource source(name);
-  const auto backend = make_cpu_backend(dtype, 2);
+  const auto backend = make_cpu_backend(dtype, 1);
   SoloTeam team;
   Llama model(*backend, team, source.config(), source.weights(), residual);
   Pass pass(model, {});
