@@ -1,6 +1,7 @@
 // steergrid plan: what a sweep is and costs, before anything runs. No MPI, no GPU.
 #include <algorithm>
 #include <iostream>
+#include <numeric>
 
 #include "app/commands.h"
 #include "app/memory_options.h"
@@ -13,15 +14,26 @@ namespace {
 struct PlanOptions {
   std::string spec;
   int ranks = 0;
-  std::int64_t rows = kRowsInFlight;
+  std::int64_t rows = 0;
   std::int64_t gpu_memory = 0;  // bytes; 0: not asked
   int gpus = 1;
 };
 
-/// A rank's memory while it runs the largest pass of the model's plan.
-MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts& tokens, std::int64_t rows) {
-  MemoryOptions options = memory_options(false, std::min(rows, most_rows(p.plan, model, tokens)));
-  options.streamed = p.spec.models[static_cast<std::size_t>(model.model)].weights == WeightsIn::Stream;
+/// Rows of the larger phase, all units of it in one pass: what a team with streamed weights runs if memory holds it.
+std::int64_t rows_of_a_phase(const ModelCost& cost) {
+  const auto rows = [](std::int64_t sum, const WorkCost& w) { return sum + w.tokens + w.fork_rows; };
+  return std::max(std::accumulate(cost.vectors.begin(), cost.vectors.end(), std::int64_t{0}, rows),
+                  std::accumulate(cost.runs.begin(), cost.runs.end(), std::int64_t{0}, rows));
+}
+
+/// A rank's memory while it runs the largest pass of the model's plan. `rows` as in a run: 0 means the usual.
+MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts& tokens, const ModelCost& cost,
+                   std::int64_t rows) {
+  const bool streamed = p.spec.models[static_cast<std::size_t>(model.model)].weights == WeightsIn::Stream;
+  const std::int64_t largest = streamed ? rows_of_a_phase(cost) : most_rows(p.plan, model, tokens);
+  const std::int64_t most = rows > 0 ? rows : streamed ? largest : kRowsInFlight;
+  MemoryOptions options = memory_options(false, std::min(most, largest));
+  options.streamed = streamed;
   return memory_of(model.facts, options);
 }
 
@@ -29,7 +41,8 @@ MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts&
 std::string fits(const Prepared& p, const ModelPlan& model, const PlanOptions& options) {
   if (options.gpu_memory == 0) return {};
   const WeightsIn where = p.spec.models[static_cast<std::size_t>(model.model)].weights;
-  return print_fits(model.facts, memory_options(true, options.rows), where, {options.gpu_memory, options.gpus});
+  return print_fits(model.facts, memory_options(true, options.rows > 0 ? options.rows : kRowsInFlight), where,
+                    {options.gpu_memory, options.gpus});
 }
 
 void print(const PlanOptions& options) {
@@ -38,8 +51,8 @@ void print(const PlanOptions& options) {
   std::vector<PricedModel> priced;
   for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
     const ModelPlan& model = p.plan.models[m];
-    priced.push_back(
-        {cost_of(p.plan, model, p.tokens[m]), memory(p, model, p.tokens[m], options.rows), fits(p, model, options)});
+    const ModelCost cost = cost_of(p.plan, model, p.tokens[m]);
+    priced.push_back({cost, memory(p, model, p.tokens[m], cost, options.rows), fits(p, model, options)});
   }
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
 }
@@ -52,9 +65,7 @@ void add_plan(CLI::App& app, ExitCode&, const Invocation&) {
   command->add_option("spec", options->spec, "The sweep's YAML file")->required();
   command->add_option("--ranks", options->ranks, "Also the teams that this many ranks make")
       ->check(CLI::Range(1, 1 << 30));
-  command->add_option("--rows", options->rows, "Rows in flight in one pass, as for run")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  command->add_option("--rows", options->rows, "Rows in flight in one pass, as for run")->check(CLI::Range(1, 1 << 30));
   command
       ->add_option("--gpu-memory", options->gpu_memory,
                    "Also what fits on GPUs of this size (80GB, 16GiB), at every tensor-parallel degree")
