@@ -31,10 +31,9 @@ Tensor CudaBackend::make_weight(const SyntheticPart& part) {
   const std::int64_t blocks = (part.first_col + part.cols + kSyntheticBlock - 1) / kSyntheticBlock - first;
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    fill<<<cuda::blocks_for(part.rows * blocks, kThreads), kThreads, 0, stream_->get()>>>(
-        weight.view().as<T>(), part, first, blocks, synthetic_scale(part.exponent));
+    cuda::launch("fill", fill<T>, cuda::blocks_for(part.rows * blocks, kThreads), kThreads, 0, stream_->get(),
+                 weight.view().as<T>(), part, first, blocks, synthetic_scale(part.exponent));
   });
-  cuda::check_launch("fill");
   return weight;
 }
 
