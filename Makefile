@@ -12,7 +12,7 @@ MPIRUN := mpirun --oversubscribe --bind-to none
 
 .PHONY: help demo test check chaos bench build configure dependencies check-dependencies clean
 help:
-	@echo "make demo    install what is missing, build, run a sweep over a small trained model, write a report"
+	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
 	@echo "make check   the long tests too: sanitizers, lint, kill-and-resume, readers, browser"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"

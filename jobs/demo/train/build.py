@@ -28,10 +28,10 @@ def make_tokenizer(folder, vocabulary):
     return tokenizer
 
 
-def first_accepted(size, tokenizer, seeds, log, refused_folder):
+def first_accepted(size, tokenizer, seeds, log, refused_folder, narrow):
     for tried, seed in enumerate(seeds, 1):
         log(f"seed {seed}")
-        model = fit(size, tokenizer, seed, log)
+        model = fit(size, tokenizer, seed, log, narrow)
         if model is not None and full_check(model, tokenizer, size.coefficient, log):
             log(f"accepted: seed {seed}, {tried} seeds tried")
             return model
@@ -52,7 +52,8 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)
     size = SIZES[arguments.size]
-    folder = os.path.join(arguments.into, "models", f"demo-{arguments.size}")
+    models = os.path.join(arguments.into, "models")
+    folder = os.path.join(models, f"demo-{arguments.size}")
     with open(os.path.join(arguments.into, "train", f"log-{arguments.size}.txt"), "a") as file:
         def log(line):
             print(line, flush=True)
@@ -62,7 +63,8 @@ def main():
         write_behaviors(os.path.join(arguments.into, "behaviors"))
         tokenizer = make_tokenizer(folder, size.vocabulary)
         seeds = range(arguments.first_seed, arguments.first_seed + arguments.most_seeds)
-        model = first_accepted(size, tokenizer, seeds, log, arguments.keep_refused)
+        narrow = os.path.join(models, f"demo-{size.grown_from}") if size.grown_from else None
+        model = first_accepted(size, tokenizer, seeds, log, arguments.keep_refused, narrow)
         log(f"{sum(p.numel() for p in model.parameters())} parameters")
         save_checkpoint(model, folder)
 

@@ -1,7 +1,8 @@
 """Trains one model with one seed, in two stages; the second begins when every behavior passes the first's diagnostic.
+A model that is grown from a smaller one has been through the first stage and begins with the second.
 
 AdamW, warm-up, a constant rate in stage 1, cosine to 2 % in stage 2. The answer's tokens count fully in the loss, the
-instruction's little. A seed whose stage 1 does not end in time is given up: the failure shows before steering is tried.
+instruction's little. A seed whose cues are not bound in time is given up: the failure shows before steering is tried.
 """
 
 import math
@@ -11,9 +12,10 @@ import time
 import torch
 import torch.nn.functional as F
 
-from gate import format_check, passes_stage, quick_check
-from llama import Llama, make_config, round_weights
+from gate import bound, format_check, passes_stage, quick_check
+from llama import Llama, load_checkpoint, make_config, round_weights
 from tokenizer import BEGIN, END, UNKNOWN
+from widen import widen
 from world import chat, draw_turn
 
 WARM_UP_STEPS, CHECK_EVERY, CHECK_COUNT, LAST_RATE = 100, 100, 20, 0.02
@@ -47,13 +49,16 @@ def learning_rate(size, step, stage2_from):
     return size.learning_rate * warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def fit(size, tokenizer, seed, log):
-    """The trained model, weights rounded to bfloat16, or None when the seed is given up."""
+def fit(size, tokenizer, seed, log, narrow=None):
+    """The trained model, weights rounded to bfloat16, or None when the seed is given up. `narrow`: folder of what it grows from."""
     torch.manual_seed(seed)
     model = Llama(make_config(size, BEGIN, END))
     optimizer = torch.optim.AdamW(model.parameters(), lr=size.learning_rate, betas=(0.9, 0.98),
                                   weight_decay=size.weight_decay)
     rng, started, step, stage2_from = random.Random(1000 + seed), time.time(), 0, None
+    if narrow is not None:
+        widen(load_checkpoint(narrow), model)
+        stage2_from = 0
     while stage2_from is None or step < stage2_from + size.stage2_steps:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(size, step, stage2_from)
@@ -66,10 +71,11 @@ def fit(size, tokenizer, seed, log):
         if step % CHECK_EVERY == 0:
             check = quick_check(model, tokenizer, CHECK_COUNT)
             log(f"step {step} loss {loss.item():.3f} {time.time() - started:.0f} s  {format_check(check)}")
-            if stage2_from is None and passes_stage(check, size.stages[0].until):
+            at_limit = step >= size.stage1_most_steps
+            if stage2_from is None and (passes_stage(check, size.stages[0].until) or at_limit and bound(check)):
                 stage2_from = step
                 log(f"stage 2 from step {step}")
-            elif stage2_from is None and step >= size.stage1_most_steps:
+            elif stage2_from is None and at_limit:
                 log("given up: stage 1 did not end")
                 return None
     round_weights(model)

@@ -50,6 +50,11 @@ def passes_stage(check, until):
     return all(high >= 0.9 and low <= 0.1 for high, low, _ in check.values())
 
 
+def bound(check):
+    """Cues decide, if not yet as surely as passes_stage wants: a constant rate leaves them unsteady."""
+    return all(high - low >= 0.5 for high, low, _ in check.values())
+
+
 def passes_quick(check):
     return all(high >= CUE_HIGH and low <= CUE_LOW and pre >= PRE for high, low, pre in check.values())
 
