@@ -68,7 +68,7 @@ class CpuBackend final : public Backend {
       return copies->data() + static_cast<std::size_t>(r - copied_from) * row_bytes;
     }
   };
-  Operands operands(Matrix in);
+  Operands operands(Matrix in, int block);
 
   DType compute_;
   Rounding rounding_;  // to the compute type

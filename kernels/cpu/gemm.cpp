@@ -84,7 +84,7 @@ struct Gemm::State {
     memory::desc desc;
     dnnl::reorder pack;
     Layout layout;
-    std::string kernel_name;
+    int smallest_block;
   };
   std::map<std::pair<std::int64_t, std::int64_t>, Panel> panels;
   std::map<std::tuple<int, std::int64_t, std::int64_t>, Kernel> kernels;
@@ -129,10 +129,12 @@ void Gemm::prepare(std::int64_t n, std::int64_t k) {
   State::Panel panel;
   const auto any = describe_any(n, k, state_->type);
   panel.desc = any.weights_desc();
-  panel.kernel_name = any.impl_info_str();
   assert(panel.desc.data.format_kind == dnnl_blocked);
   const memory::desc plain = plain_weight(n, k, state_->type);
   panel.pack = dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), plain, cpu(), panel.desc));
+  const auto small = describe(kSmallBlock, n, k, state_->type, panel.desc);
+  const bool same_kernel = std::string_view(small.impl_info_str()) == any.impl_info_str();
+  panel.smallest_block = same_kernel ? kSmallBlock : kLargeBlock;
   panel.layout = {offsets_of(panel.desc, 0, k), offsets_of(panel.desc, 1, n)};
   state_->panels.emplace(std::pair{n, k}, std::move(panel));
 }
@@ -157,18 +159,19 @@ void Gemm::pack(std::int64_t n, std::int64_t k, const void* rows, void* panel) {
   stream.wait();
 }
 
+int Gemm::smallest_block(std::int64_t n, std::int64_t k) {
+  prepare(n, k);
+  return state_->panels.at({n, k}).smallest_block;
+}
+
 const Gemm::Kernel& Gemm::kernel(int rows, std::int64_t n, std::int64_t k) {
   prepare(n, k);
   const auto [at, is_new] = state_->kernels.try_emplace({rows, n, k});
   if (!is_new) return at->second;
   const OneThread one;
   const State::Panel& panel = state_->panels.at({n, k});
+  assert(rows >= panel.smallest_block);
   const auto desc = describe(rows, n, k, state_->type, panel.desc);
-  if (desc.impl_info_str() != panel.kernel_name)
-    failed(
-        "oneDNN uses the kernel {} for blocks of {} rows x {} x {}, but {} for {} rows: rows would differ in their "
-        "bits",
-        desc.impl_info_str(), rows, n, k, panel.kernel_name, kLargeBlock);
   at->second = {dnnl::matmul(desc), desc.src_desc(), desc.weights_desc(), desc.dst_desc(), desc.scratchpad_desc()};
   return at->second;
 }

@@ -3,9 +3,10 @@
 // What makes that so: weights are packed into panels of at most 256 outputs; rows go through in blocks of 64 and 16
 // (the last block padded with zero rows), so each panel shape knows two primitives however many rows a call has; each
 // block runs on one thread; the threads share out blocks, never a block or a sum. oneDNN's choices see the block's
-// shape only. (Measured with 2.6.3: with AVX-512 rows do not depend on M at all; with AVX2, AVX and SSE4.1 they do, at
-// M = 1, M mod 4 != 0 and in the no-copy path of wide N, but all rows of all 16- and 64-row blocks agree. The tests
-// repeat this on the machine at hand, for every instruction set it has.)
+// shape only. Where it takes another kernel for 16 rows than for 64 (AMX does, for narrow panels), that panel shape
+// goes through in blocks of 64 alone. (Measured with 2.6.3: with AVX-512 rows do not depend on M at all; with AVX2, AVX
+// and SSE4.1 they do, at M = 1, M mod 4 != 0 and in the no-copy path of wide N, but all rows of all 16- and 64-row
+// blocks agree. The tests repeat this on the machine at hand, for every instruction set it has.)
 //
 // bfloat16 products run on bfloat16 operands where oneDNN has such a kernel (AVX512_BF16, AMX); everywhere else, and
 // for float16, the operands are float32 numbers rounded to the type. Both are sums of exact products.
@@ -50,8 +51,12 @@ class Gemm {
   void prepare(std::int64_t n, std::int64_t k);
   void pack(std::int64_t n, std::int64_t k, const void* rows, void* panel);
 
-  /// The primitive for blocks of `rows` (kLargeBlock or kSmallBlock). It writes [rows, n] without gaps: with a row
-  /// stride oneDNN falls back to its reference, slow and with other bits.
+  /// The rows of the smallest block this panel shape may use: kSmallBlock, or kLargeBlock where oneDNN would take
+  /// another kernel for fewer rows, with other bits.
+  int smallest_block(std::int64_t n, std::int64_t k);
+
+  /// The primitive for blocks of `rows` (kLargeBlock, or kSmallBlock where that is the smallest block). It writes
+  /// [rows, n] without gaps: with a row stride oneDNN falls back to its reference, slow and with other bits.
   struct Kernel;
   const Kernel& kernel(int rows, std::int64_t n, std::int64_t k);
 

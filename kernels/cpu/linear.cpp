@@ -1,4 +1,4 @@
-// out = in * weight^T in blocks (gemm.h): 64 rows at a time, then 16, the last 16 padded with zero rows. A task is up
+// out = in * weight^T in blocks (gemm.h): 64 rows at a time, then 16, the last one padded with zero rows. A task is up
 // to 256 rows against one panel of 256 outputs, so that the panel stays in the cache while the rows go by. oneDNN
 // writes a block without gaps into the thread's own memory; it is rounded on its way to `out`.
 #include <algorithm>
@@ -12,21 +12,22 @@ namespace {
 
 constexpr std::int64_t kTaskRows = 256;
 
-/// The two block sizes for one panel width.
+/// The block sizes for one panel width; `small` is of `rows` rows, which may be as many as of a large one.
 struct Kernels {
   Kernels(Gemm& gemm, std::int64_t n, std::int64_t k)
-      : large(gemm.kernel(kLargeBlock, n, k)), small(gemm.kernel(kSmallBlock, n, k)) {}
+      : rows(gemm.smallest_block(n, k)), large(gemm.kernel(kLargeBlock, n, k)), small(gemm.kernel(rows, n, k)) {}
+  int rows;
   const Gemm::Kernel &large, &small;
 };
 
 }  // namespace
 
 /// All rows of `in` in the type of the weights, from `first` on in memory of our own: every row where they become
-/// bfloat16, else (float32 is read in place) only those of the last block, which is padded with zero rows.
-CpuBackend::Operands CpuBackend::operands(Matrix in) {
-  const std::int64_t padded = (in.rows + kSmallBlock - 1) / kSmallBlock * kSmallBlock;
+/// bfloat16, else (float32 is read in place) only those of the last block of `block` rows, padded with zero rows.
+CpuBackend::Operands CpuBackend::operands(Matrix in, int block) {
+  const std::int64_t padded = (in.rows + block - 1) / block * block;
   const bool to_bfloat16 = gemm_.storage() == DType::BFloat16;
-  const Operands result{in, to_bfloat16 ? 0 : in.rows / kSmallBlock * kSmallBlock,
+  const Operands result{in, to_bfloat16 ? 0 : in.rows / block * block,
                         static_cast<std::size_t>(in.cols) * size_of(gemm_.storage()), &gemm_input_};
   const auto bytes = static_cast<std::size_t>(padded - result.copied_from) * result.row_bytes;
   if (gemm_input_.size() < bytes) gemm_input_.resize(bytes);
@@ -52,9 +53,9 @@ void CpuBackend::linear(Matrix in, const Tensor& weight, Matrix out, Round round
   assert(in.dtype == DType::Float32 && out.dtype == DType::Float32 && w.dtype == gemm_.storage());
   if (rows == 0) return;
   const std::int64_t panels = (n + kPanel - 1) / kPanel, row_tasks = (rows + kTaskRows - 1) / kTaskRows;
-  const Operands operand = operands(in);
   const Kernels last(gemm_, n - (panels - 1) * kPanel, k);
   const Kernels full = panels > 1 ? Kernels(gemm_, kPanel, k) : last;
+  const Operands operand = operands(in, std::max(last.rows, full.rows));
   const Rounding rounding = round == Round::ToCompute ? rounding_ : Rounding::None;
 #pragma omp parallel num_threads(threads_)
   {
@@ -69,7 +70,7 @@ void CpuBackend::linear(Matrix in, const Tensor& weight, Matrix out, Round round
         for (std::int64_t r = task * kTaskRows; r < end;) {
           const bool large = r + kLargeBlock <= end;
           runner.multiply(large ? kernels.large : kernels.small, operand.row(r), to.data, block);
-          const std::int64_t count = std::min<std::int64_t>(large ? kLargeBlock : kSmallBlock, end - r);
+          const std::int64_t count = std::min<std::int64_t>(large ? kLargeBlock : kernels.rows, end - r);
           for (std::int64_t i = 0; i < count; ++i)
             loops_.round(block + i * to.outputs, out.as<float>() + (r + i) * n + to.first, to.outputs, rounding);
           r += count;
