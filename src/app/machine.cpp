@@ -1,0 +1,111 @@
+#include "app/machine.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <set>
+
+#include "app/start_together.h"
+#include "base/available_memory.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fingerprint.h"
+#include "base/version.h"
+#include "plan/fit.h"
+
+namespace steergrid {
+namespace {
+
+Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend) {
+  std::set<DType> dtypes;
+  for (const ModelPlan& m : plan.models) dtypes.insert(m.facts.dtype);
+  Machine machine;
+  for (const DType dtype : dtypes) {
+    const auto backend = make_backend(dtype);
+    machine.backend = backend->name();
+    machine.gemm = backend->gemm_library();
+    machine.architecture +=
+        fmt::format("{}{}: {}", machine.architecture.empty() ? "" : "; ", name_of(dtype), backend->architecture());
+  }
+  return machine;
+}
+
+}  // namespace
+
+int threads_of_a_worker(const MpiSession& session, Team& everybody) {
+  struct Seat {
+    std::uint64_t host;
+    cpu_set_t cores;
+  };
+  Seat mine{};
+  mine.host = Fingerprint().add(session.host()).value();
+  if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
+  const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
+  int sharers = 0;
+  for (int rank = session.size() > 1 ? 1 : 0; rank < session.size(); ++rank)
+    if (std::memcmp(all.data() + static_cast<std::size_t>(rank) * sizeof mine, &mine, sizeof mine) == 0) ++sharers;
+  return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, sharers));
+}
+
+std::int64_t memory_of_a_worker(const MpiSession& session) {
+  const std::int64_t available = available_memory();
+  if (available == 0) return std::numeric_limits<std::int64_t>::max();  // not known: what is too much will fail
+  const int workers = session.node_size() - (session.size() > session.node_size() || session.size() == 1 ? 0 : 1);
+  return usable(available) / std::max(1, workers);
+}
+
+Machine machine_together(Team& everybody, const Plan& plan, const Device& device,
+                         const WorkerSide::MakeBackend& make_backend) {
+  using Text = std::array<char, 1024>;
+  const bool coordinates = device.cuda && everybody.rank() == 0 && everybody.size() > 1;
+  Machine machine;
+  by_all(everybody, [&] {
+    if (!coordinates) machine = machine_of(plan, make_backend);
+  });
+  std::array<Text, 3> mine{};
+  const std::string* const texts[] = {&machine.backend, &machine.architecture, &machine.gemm};
+  for (std::size_t i = 0; i < mine.size(); ++i) texts[i]->copy(mine[i].data(), sizeof(Text) - 1);
+  const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(mine)));
+  if (!coordinates) return machine;
+  const char* first = reinterpret_cast<const char*>(all.data()) + sizeof mine;
+  return {first, first + sizeof(Text), first + 2 * sizeof(Text)};
+}
+
+bool machines_differ(const MpiSession& session, Team& everybody, const Machine& mine, bool allow_mixed) {
+  const std::vector<std::byte> bytes = by_rank_0(everybody, [&] {
+    const auto raw = std::as_bytes(std::span(mine.architecture));
+    return std::vector<std::byte>(raw.begin(), raw.end());
+  });
+  const std::string first(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const bool other = mine.architecture != first;
+  by_all(everybody, [&] {
+    if (other && !allow_mixed)
+      bad_input("rank {} on {}: expected what rank 0 computes with ({}), found {}; --allow-mixed accepts both",
+                session.rank(), session.host(), first, mine.architecture);
+  });
+  const std::byte answer{other};
+  const std::vector<std::byte> answers = everybody.gather_host(std::span(&answer, 1));
+  return std::ranges::find(answers, std::byte{1}) != answers.end();
+}
+
+store::LaunchRecord launch_record(const MpiSession& session, const Machine& machine, const std::string& device) {
+  store::LaunchRecord launch;
+  launch.started = wall_ns();
+  launch.ranks = static_cast<std::uint32_t>(session.size());
+  launch.pid = static_cast<std::uint32_t>(::getpid());
+  const auto put = [](auto& field, const std::string& text) {
+    std::memcpy(field, text.data(), std::min(text.size(), sizeof field - 1));
+  };
+  put(launch.host, session.host());
+  put(launch.binary, version_text());
+  put(launch.devices,
+      fmt::format("{} {}{}{}", machine.backend, device, device.empty() ? "" : ", ", machine.architecture));
+  return launch;
+}
+
+}  // namespace steergrid

@@ -1,0 +1,38 @@
+// What a launch computes on: threads and memory of a worker, and the machine whose kernels decide its bits. Called by
+// run_sweep when the ranks have met.
+#pragma once
+
+#include <string>
+
+#include "app/devices.h"
+#include "app/worker_side.h"
+#include "comm/mpi_session.h"
+#include "store/records.h"
+
+namespace steergrid {
+
+/// The cores a rank may use, divided among the ranks that may use the same ones: a launcher that binds ranks has
+/// divided them already. Rank 0 needs none where others work. Collective.
+int threads_of_a_worker(const MpiSession& session, Team& everybody);
+
+/// Bytes a worker may fill where nothing else is said: an equal part of what its node has free.
+std::int64_t memory_of_a_worker(const MpiSession& session);
+
+/// What the plan's models compute with here: the GEMM kernels, and so the bits, may differ from dtype to dtype.
+struct Machine {
+  std::string backend, architecture, gemm;
+};
+
+/// The machine that decides a launch's bits. A coordinator of GPUs uses none: its first worker speaks for it.
+/// Collective.
+Machine machine_together(Team& everybody, const Plan& plan, const Device& device,
+                         const WorkerSide::MakeBackend& make_backend);
+
+/// Whether some rank's instruction set gives other bits than rank 0's, which the file names; refused without
+/// `allow_mixed`. Collective.
+bool machines_differ(const MpiSession& session, Team& everybody, const Machine& mine, bool allow_mixed);
+
+/// When, where, which binary, and what it computes on (`device`: the GPUs' name, empty on CPUs).
+store::LaunchRecord launch_record(const MpiSession& session, const Machine& machine, const std::string& device);
+
+}  // namespace steergrid
