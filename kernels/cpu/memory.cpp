@@ -3,6 +3,7 @@
 // A weight [N, K] is kept as panels of kPanel rows (the last may have fewer), each packed as oneDNN likes it, one after
 // another; `linear`, `head` and `embed` read that through `panel`. Its view has the shape [N, K] but is not row-major.
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <cassert>
 #include <cstdlib>
@@ -25,6 +26,15 @@ void widen(const std::byte* from, DType dtype, std::int64_t n, float* to) {
     std::memcpy(&half, from + 2 * i, sizeof half);
     to[i] = dtype == DType::BFloat16 ? bfloat16_to_float(half) : float16_to_float(half);
   }
+}
+
+/// Pages of their own for a weight: where blocks stream, one thread allocates them and another frees them, and malloc
+/// would keep as much again for either.
+Tensor mapped(Matrix view, std::size_t bytes) {
+  view.data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (view.data == MAP_FAILED)
+    failed("Out of memory: could not allocate {:.1f} MiB for a weight", double(bytes) / (1 << 20));
+  return {view, [bytes](void* p) { ::munmap(p, bytes); }};
 }
 
 }  // namespace
@@ -74,8 +84,8 @@ Tensor CpuBackend::pack(std::int64_t rows, std::int64_t k,
   const std::int64_t last_outputs = rows - (panels - 1) * kPanel;
   std::size_t bytes = gemm_.panel_bytes(last_outputs, k);
   if (panels > 1) bytes += static_cast<std::size_t>(panels - 1) * gemm_.panel_bytes(kPanel, k);
-  const Matrix view{allocate_aligned(bytes), rows, k, gemm_.storage()};
-  Tensor weight(view, [](void* p) { std::free(p); });
+  Tensor weight = mapped({nullptr, rows, k, gemm_.storage()}, bytes);
+  const Matrix& view = weight.view();
 #pragma omp parallel num_threads(threads_)
   {
     std::vector<float> row(static_cast<std::size_t>(k));
