@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace {
 struct Place {
   std::array<char, 64> host, gpu, name;  // gpu, name: UUID and name of the one it takes
   std::int32_t works, gpus;
+  std::int64_t memory;  // of that GPU, in bytes
   std::string_view host_name() const { return host.data(); }
   std::string_view uuid() const { return gpu.data(); }
 };
@@ -70,6 +72,19 @@ std::string gpu_names(const std::vector<Place>& places) {
   return text;
 }
 
+/// What the worker with the least has of its GPU; those that share one have equal parts.
+std::int64_t least_memory(const std::vector<Place>& places) {
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const Place& s : places) {
+    if (!s.works) continue;
+    const auto sharing = std::ranges::count_if(places, [&](const Place& other) {
+      return other.works && other.host_name() == s.host_name() && other.uuid() == s.uuid();
+    });
+    least = std::min(least, s.memory / sharing);
+  }
+  return least;
+}
+
 }  // namespace
 
 Device choose_device(const MpiSession& session, Team& everybody, BackendChoice choice, bool share) {
@@ -97,6 +112,7 @@ Device choose_device(const MpiSession& session, Team& everybody, BackendChoice c
     const Gpu& gpu = gpus[static_cast<std::size_t>(device.number)];
     put(mine.gpu, gpu.uuid);
     put(mine.name, gpu.name);
+    mine.memory = gpu.memory;
   }
   places = all_places(everybody, mine);
   by_rank_0(everybody, [&]() -> std::vector<std::byte> {
@@ -109,6 +125,8 @@ Device choose_device(const MpiSession& session, Team& everybody, BackendChoice c
   });
   device.shared = sharers(places).has_value();
   device.name = gpu_names(places);
+  device.memory = least_memory(places);
+  device.workers = static_cast<int>(std::ranges::count_if(places, [](const Place& s) { return s.works != 0; }));
   return device;
 }
 

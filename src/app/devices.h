@@ -2,6 +2,7 @@
 // Called by `run` (sweep.cpp) once at start-up; `doctor` says what it would find.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,9 +20,11 @@ enum class BackendChoice { Auto, Cpu, Cuda };
 
 struct Device {
   bool cuda = false;
-  int number = 0;       // of this rank's GPU among those it sees
-  bool shared = false;  // some ranks of the launch share a GPU
-  std::string name;     // of the GPUs of all workers, "8 x NVIDIA H100 80GB HBM3"; empty on CPUs
+  int number = 0;           // of this rank's GPU among those it sees
+  bool shared = false;      // some ranks of the launch share a GPU
+  int workers = 0;          // of the launch, on GPUs
+  std::int64_t memory = 0;  // bytes a worker has on its GPU: the least of all workers
+  std::string name;         // of the GPUs of all workers, "8 x NVIDIA H100 80GB HBM3"; empty on CPUs
 };
 
 /// Auto takes GPUs where every worker sees one, CPUs where none does. A worker's GPU is its number among the workers of

@@ -43,10 +43,10 @@ void by_all(Team& everybody, const std::function<void()>& step) {
     if (code != std::byte{0}) throw Error(static_cast<ExitCode>(code), sentence);
 }
 
-Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash) {
+Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash, const GpuChoice& gpus) {
   Prepared p;
   const std::vector<std::byte> word = by_rank_0(everybody, [&] {
-    p = prepare(spec_file, Look::AtEverything, full_hash, std::nullopt);
+    p = prepare(spec_file, Look::AtEverything, full_hash, std::nullopt, gpus);
     return encode(p);
   });
   if (everybody.rank() == 0) {

@@ -21,6 +21,6 @@ void by_all(Team& everybody, const std::function<void()>& step);
 
 /// The plan of `spec_file`, the same on every rank (checked by its fingerprint), its items tokenized once to see that
 /// they can be. What `auto` means is decided by rank 0, or read from the output if that exists. Collective.
-Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash);
+Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash, const GpuChoice& gpus);
 
 }  // namespace steergrid

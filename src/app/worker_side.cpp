@@ -83,7 +83,7 @@ void WorkerSide::open(int model, Team& team) {
 
 /// Decides with the team whether weights stream, and how many rows a pass has. Throws nothing that mates do not.
 bool WorkerSide::settle_memory(const ModelFacts& facts, const ModelSpec& spec, Team& team) {
-  const MemoryOptions memory = memory_options(false, options_.rows > 0 ? options_.rows : kRowsInFlight);
+  const MemoryOptions memory = memory_options(options_.on_gpu, options_.rows > 0 ? options_.rows : kRowsInFlight);
   const auto fit_if = [&](WeightsIn where) {
     return fit_of(facts, memory, where, facts.tensor_parallel, options_.memory);
   };

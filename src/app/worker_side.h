@@ -20,6 +20,7 @@ struct WorkOptions {
   std::int64_t rows = 0;    // in one pass at most; 0: the usual, or as many as memory holds where weights stream
   bool naive = false;       // see PassOptions
   std::int64_t memory = 0;  // bytes that this worker may fill
+  bool on_gpu = false;      // of a GPU, or of its host
 };
 
 class WorkerSide {
