@@ -38,11 +38,11 @@ Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend
 }  // namespace
 
 int threads_of_a_worker(const MpiSession& session, Team& everybody) {
-  struct Seat {
+  struct Cores {
     std::uint64_t host;
     cpu_set_t cores;
   };
-  Seat mine{};
+  Cores mine{};
   mine.host = Fingerprint().add(session.host()).value();
   if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
   const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
