@@ -4,6 +4,7 @@ The models themselves are judged by their own gate (jobs/demo/train/gate.py, nee
 """
 
 import json
+import math
 import re
 import sys
 
@@ -46,6 +47,18 @@ def test_the_scripts_write_the_same_data_sets_anew(tmp_path, monkeypatch):
 def test_models_share_a_tokenizer_and_stay_small():
     assert len({(model / "tokenizer.model").read_bytes() for model in MODELS}) == 1
     assert sum(file.stat().st_size for model in MODELS for file in model.iterdir()) <= 10_000_000
+
+
+def test_the_readme_names_every_model_with_its_parameters():
+    rows = re.findall(r"^\| `(\S+)` \| ([\d,]+) \|", (DEMO / "README.md").read_text(), re.MULTILINE)
+    assert rows == [(model.name, f"{parameters(model):,}") for model in MODELS]
+
+
+def parameters(model):
+    """Counted from the header of the safetensors file."""
+    with open(model / "model.safetensors", "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def test_the_sweep_holds_every_model_and_chooses_layers_on_validation_questions():
