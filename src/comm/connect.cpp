@@ -44,15 +44,15 @@ Socket::~Socket() {
   if (id_ >= 0) ::close(id_);
 }
 
-Socket listen_anywhere(int waiting, int& port) {
+Socket listen_for(Callers callers, int waiting, int& port) {
   Socket listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  address.sin_addr.s_addr = htonl(callers == Callers::OfThisHost ? INADDR_LOOPBACK : INADDR_ANY);
   socklen_t size = sizeof address;
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  if (!listening || ::bind(listening.id(), any, size) != 0 || ::listen(listening.id(), waiting) != 0 ||
-      ::getsockname(listening.id(), any, &size) != 0)
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  if (!listening || ::bind(listening.id(), raw, size) != 0 || ::listen(listening.id(), waiting) != 0 ||
+      ::getsockname(listening.id(), raw, &size) != 0)
     return {};
   port = ntohs(address.sin_port);
   return listening;

@@ -24,9 +24,11 @@ class Socket {
   int id_ = -1;
 };
 
-/// Listens on a port of the system's choice on all interfaces, for up to `waiting` connections at once. None: it
-/// cannot.
-Socket listen_anywhere(int waiting, int& port);
+/// Who may connect: a launch on one host opens no port to others.
+enum class Callers { OfThisHost, OfAnyHost };
+
+/// Listens on a port of the system's choice, for up to `waiting` connections at once. None: it cannot.
+Socket listen_for(Callers callers, int waiting, int& port);
 /// None: not within `patience` milliseconds.
 Socket connect_to(const std::string& host, int port, int patience);
 /// None: nobody came within `patience` milliseconds.

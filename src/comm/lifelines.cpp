@@ -148,7 +148,8 @@ Lifelines::Lifelines(const MpiSession& session, Team& everybody) : watch_(std::m
   if (w.ranks == 1) return;
   const bool leader = session.rank() == 0;
   int port = 0;
-  const Socket listening = leader ? listen_anywhere(w.ranks, port) : Socket();
+  const Callers callers = session.node_size() == session.size() ? Callers::OfThisHost : Callers::OfAnyHost;
+  const Socket listening = leader ? listen_for(callers, w.ranks, port) : Socket();
   std::vector<std::byte> told;
   if (leader) {
     const Address address = address_of(session.host(), port);
