@@ -56,8 +56,8 @@ std::string found(const json& value) {
 }
 
 std::string_view header_text(const MappedFile& file) {
-  const auto begin = reinterpret_cast<const char*>(file.bytes().data());
-  return {begin + 8, safetensors_data_begin(file) - 8};
+  const std::size_t end = safetensors_data_begin(file);  // first: an empty file has no bytes to point into
+  return {reinterpret_cast<const char*>(file.bytes().data()) + 8, end - 8};
 }
 
 std::optional<std::vector<std::int64_t>> read_shape(const json& value) {
