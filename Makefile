@@ -10,11 +10,12 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 MPIRUN := mpirun --oversubscribe --bind-to none
 
-.PHONY: help demo test check chaos bench build configure dependencies check-dependencies clean
+.PHONY: help demo test check lint chaos bench build configure dependencies check-dependencies clean
 help:
 	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
-	@echo "make check   the long tests too: sanitizers, lint, kill-and-resume, readers, browser"
+	@echo "make check   the long tests too: sanitizers, CUDA build, kill-and-resume, Slurm, readers, browser"
+	@echo "make lint    clang-tidy (20 minutes and more on two cores)"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"
 	@echo "make bench   measure forks against the naive loop, and print a table"
 
@@ -56,6 +57,9 @@ check: check-dependencies build
 chaos: export TRIALS ?= 200
 chaos: build
 	STEERGRID=$(abspath $(BUILD))/steergrid $(VENV)/bin/python -m pytest -q tests/chaos
+
+lint: check-dependencies build
+	scripts/lint.sh $(BUILD)
 
 bench: build
 	benchmarks/run.sh $(BUILD)

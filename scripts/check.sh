@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long checks, after `make test`: formatting, warnings as errors, sanitizers, clang-tidy, long tests.
+# The long checks, after `make test`: formatting, warnings as errors, sanitizers, the CUDA build, long tests.
 #   scripts/check.sh BUILD_FOLDER VENV RESULTS_FOLDER
 set -euo pipefail
 build=$1 venv=$2 results=$(mkdir -p "$3" && cd "$3" && pwd)
@@ -18,10 +18,6 @@ step "tests under the sanitizers"
 # MPI, OpenMP and their plugins keep memory until exit; leaks are looked for where no MPI is.
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
   ctest --test-dir build/asan --output-on-failure --output-junit "$results/ctest-asan.xml"
-
-step "clang-tidy"
-run-clang-tidy-14 -quiet -p "$build" -j "$(nproc)" "$root/(src|kernels)/.*\.cpp" 2>/dev/null >"$results/tidy.log" ||
-  { grep -E "(warning|error):" "$results/tidy.log" | sort -u; exit 1; }
 
 step "the CUDA build compiles and links for sm_80, sm_90 and sm_100"
 if command -v nvcc >/dev/null; then

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,7 +22,7 @@ struct Place {
 };
 
 void put(const char* text, char* field, std::size_t size) {
-  if (text != nullptr) std::memcpy(field, text, std::min(std::strlen(text), size - 1));
+  if (text != nullptr) std::string_view(text).copy(field, size - 1);
 }
 
 std::string text_of(const Place& place) {

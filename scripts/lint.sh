@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# clang-tidy over src/ and kernels/: 20 minutes and more on two cores, so not a part of `make check`.
+#   scripts/lint.sh BUILD_FOLDER
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+log=$root/$1/tidy.log
+run-clang-tidy-14 -quiet -p "$root/$1" -j "$(nproc)" "$root/(src|kernels)/.*\.cpp" 2>/dev/null >"$log" ||
+  { grep -E "(warning|error):" "$log" | sort -u; exit 1; }
