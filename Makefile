@@ -10,13 +10,14 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 MPIRUN := mpirun --oversubscribe --bind-to none
 
-.PHONY: help demo test check lint chaos bench build configure dependencies check-dependencies clean
+.PHONY: help demo test check lint chaos fuzz bench build configure dependencies check-dependencies clean
 help:
 	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
 	@echo "make check   the long tests too: sanitizers, CUDA build, kill-and-resume, Slurm, readers, browser"
 	@echo "make lint    clang-tidy (20 minutes and more on two cores)"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"
+	@echo "make fuzz    a million inputs for each reader of untrusted files (RUNS=... or FUZZ_SECONDS=... for each)"
 	@echo "make bench   measure forks against the naive loop, and print a table"
 
 dependencies:
@@ -60,6 +61,9 @@ chaos: build
 
 lint: check-dependencies build
 	scripts/lint.sh $(BUILD)
+
+fuzz: check-dependencies
+	scripts/fuzz.sh $(if $(FUZZ_SECONDS),-max_total_time=$(FUZZ_SECONDS),-runs=$(or $(RUNS),1000000))
 
 bench: build
 	benchmarks/run.sh $(BUILD)

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets and runs each, two at a time, from its corpus in tests/fuzz/corpus.
+#   scripts/fuzz.sh [-runs=1000000 | -max_total_time=60]...     options of libFuzzer; default -runs=1000000
+# A crash, a leak, undefined behaviour, an allocation far beyond the input's size or a hang fails it; the input is left
+# in build/fuzz/found, what the target said in build/fuzz/NAME.log.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -gt 0 ] || set -- -runs=1000000
+if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+  clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null 2>/dev/null; then
+  echo "fuzzing skipped: this machine has no clang++ with libFuzzer (Debian: clang, libclang-rt-14-dev)"
+  exit 0
+fi
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz
+export ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=16 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export found=build/fuzz/found
+mkdir -p "$found"
+run() {
+  local name=$1 begin=$SECONDS
+  shift
+  mkdir -p "build/fuzz/corpus/$name"
+  if build/fuzz/tests/fuzz/fuzz_"$name" -max_len=65536 -malloc_limit_mb=16 -rss_limit_mb=768 -timeout=20 \
+    -verbosity=0 -print_final_stats=1 "$@" -artifact_prefix="$found/$name-" "build/fuzz/corpus/$name" \
+    "tests/fuzz/corpus/$name" >"build/fuzz/$name.log" 2>&1; then
+    echo "fuzz $name: nothing found by $(awk '/number_of_executed_units/ {print $2}' "build/fuzz/$name.log") inputs" \
+      "in $((SECONDS - begin)) s"
+  else
+    echo "fuzz $name: FAILED"
+    tail -60 "build/fuzz/$name.log"
+    return 1
+  fi
+}
+export -f run
+# Each runs to its end, whatever another one found; xargs fails if one failed.
+printf '%s\n' spec safetensors config behavior |
+  xargs -P 2 -I{} bash -c 'run "$@"' _ {} "$@"
