@@ -15,7 +15,7 @@ help:
 	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
 	@echo "make check   the long tests too: sanitizers, CUDA build, kill-and-resume, Slurm, readers, browser"
-	@echo "make lint    clang-tidy (20 minutes and more on two cores)"
+	@echo "make lint    clang-tidy over src/ and kernels/ (slow)"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"
 	@echo "make fuzz    a million inputs for each reader of untrusted files (RUNS=... or FUZZ_SECONDS=... for each)"
 	@echo "make bench   measure forks against the naive loop, and print a table"

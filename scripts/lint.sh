@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang-tidy over src/ and kernels/: 20 minutes and more on two cores, so not a part of `make check`.
+# clang-tidy over src/ and kernels/: slow on two cores, so not a part of `make check`.
 #   scripts/lint.sh BUILD_FOLDER
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
