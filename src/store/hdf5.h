@@ -43,7 +43,6 @@ class Handle {
   hid_t id() const { return id_; }
   explicit operator bool() const { return id_ >= 0; }
   /// Whether closing went well.
-  // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the analyzer loses ids on their way out of HDF5
   bool close() { return id_ < 0 || close_(std::exchange(id_, -1)) >= 0; }
   hid_t release() { return std::exchange(id_, -1); }
 
@@ -63,7 +62,6 @@ class Doing {
   }
   template <class Result>
   Result check(Result result, const std::string& tried) const {
-    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the analyzer does not know HDF5's functions
     if (result < 0) hdf5_failed(code_, file_, tried);
     return result;
   }
