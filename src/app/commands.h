@@ -23,6 +23,7 @@ void add_plan(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_validate(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_submit(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_status(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_bench(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_make_model(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_report(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation);

@@ -15,7 +15,7 @@ int run_program(const Invocation& invocation) {
   app.require_subcommand(1);
   ExitCode code = ExitCode::Ok;
   for (const auto add :
-       {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_make_model, add_doctor})
+       {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_make_model, add_bench, add_doctor})
     add(app, code, invocation);
   try {
     app.parse(invocation.argc, invocation.argv);

@@ -1,0 +1,56 @@
+// What `steergrid bench` measures: loading a model, extraction and a layer x coefficient grid, on made-up prompts, by
+// the same code that units run. One process, one device, no result file. Every figure is of this run; nothing is
+// estimated.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/layers.h"
+#include "kernels/backend.h"
+#include "plan/cost.h"
+
+namespace steergrid {
+
+struct BenchOptions {
+  std::string model = "random:llama-2-7b";
+  std::optional<DType> dtype;  // nothing: the model's own
+  int pairs = 64;
+  int questions = 16;
+  int tokens = 100;           // of a prompt, at least; one more where words do not come out even
+  std::int64_t rows = 16384;  // in flight in one pass
+  bool streamed = false;      // weights come again for each pass, two blocks at a time
+};
+
+/// A timed phase: wall time, and the FLOPs that are necessary for it (plan/cost.h).
+struct BenchPhase {
+  double seconds = 0;
+  double flops = 0;
+  double tflops() const { return flops / seconds / 1e12; }
+};
+
+struct BenchResult {
+  std::string model;  // a synthetic one written out in full
+  std::string identity;
+  bool synthetic = false;
+  DType dtype = DType::Float32;
+  std::string backend, architecture, gemm;
+  int layers = 0, coefficients = 0;
+  std::int64_t cells = 0;    // layers x coefficients, for each question
+  double prompt_tokens = 0;  // mean of the questions
+  double load_seconds = 0;   // until the backend holds all weights
+  double weight_bytes = 0;   // as the backend keeps them
+  BenchPhase extract, grid;
+  LayerTraffic extract_traffic, grid_traffic;  // zeros where weights are resident
+  double naive_flops = 0;                      // of the grid, one full forward a question, layer and coefficient
+  double planned_bytes = 0;                    // what `plan` says of this model and pass
+  double resident_bytes = 0;                   // of the process, at most
+};
+
+/// `make_backend` is called once. Throws Error for a model that cannot be loaded, and whatever its units throw.
+BenchResult bench(const BenchOptions& options, const std::function<std::unique_ptr<Backend>(DType)>& make_backend);
+
+}  // namespace steergrid
