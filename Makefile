@@ -10,7 +10,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 MPIRUN := mpirun --oversubscribe --bind-to none
 
-.PHONY: help demo test check lint chaos fuzz bench build configure dependencies check-dependencies clean
+.PHONY: help demo test check lint chaos fuzz bench bundle gpu-check build configure dependencies check-dependencies clean
 help:
 	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
@@ -18,6 +18,8 @@ help:
 	@echo "make lint    clang-tidy over src/ and kernels/ (slow)"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"
 	@echo "make fuzz    a million inputs for each reader of untrusted files (RUNS=... or FUZZ_SECONDS=... for each)"
+	@echo "make bundle  a folder that runs on machines with no packages (PRESET=cuda: with the CUDA backend)"
+	@echo "make gpu-check   on a machine with a GPU: its tests and a benchmark (BUNDLE=folder: takes that bundle)"
 	@echo "make bench   measure forks against the naive loop, and print a table"
 
 dependencies:
@@ -67,6 +69,13 @@ fuzz: check-dependencies
 
 bench: build
 	benchmarks/run.sh $(BUILD)
+
+bundle: build
+	cmake --build $(BUILD) --target steergrid_bundled
+	scripts/bundle.sh $(BUILD) build/bundle-$(PRESET)
+
+gpu-check:
+	scripts/gpu_check.sh build/gpu-check $(BUNDLE)
 
 clean:
 	rm -rf build

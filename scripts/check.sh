@@ -27,6 +27,11 @@ else
   echo "not compiled: this machine has no nvcc"
 fi
 
+step "the bundle, moved to an empty root"
+cmake --build "$build" --target steergrid_bundled test_kernels
+scripts/bundle.sh "$build" build/bundle
+scripts/try_bundle.sh build/bundle "$build/steergrid" "$venv/bin/python" || [ $? -eq 77 ]
+
 step "long tests"
 ctest --test-dir "$build" --output-on-failure --label-regex long --output-junit "$results/ctest-long.xml"
 STEERGRID=$root/$build/steergrid STORE_WRITER=$root/$build/tests/store/store_writer "$venv/bin/python" -m pytest -q tests -m long --junitxml="$results/pytest-long.xml"
