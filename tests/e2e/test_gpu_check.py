@@ -1,0 +1,51 @@
+"""scripts/gpu_check.sh where no GPU is: that it refuses, and (with stand-ins for the programs of a bundle and for
+nvidia-smi) that it passes only if every test ran and passed, and every benchmark."""
+
+import os
+import subprocess
+
+import pytest
+from sweeps import ROOT
+
+PASSES = 'echo "[==========] 2 tests ran."; echo "[  PASSED  ] 2 tests."'
+SKIPS = PASSES + '; echo "[  SKIPPED ] 1 test."'
+BENCH = 'echo "| grid | measured |"'
+
+
+def gpu_check(folder, gpu="GPU 0: stand-in", **programs):
+    """Runs the script over programs that do what `programs` says; those not named pass."""
+    commands = {"steergrid": BENCH, "mpirun": PASSES} | {
+        name: PASSES for name in ("test_kernels_cuda", "test_pass_cuda", "test_nccl")
+    }
+    commands |= programs | {"nvidia-smi": f'case "$*" in -L) echo "{gpu}";; *) echo 4321;; esac'}
+    bundle = folder / "bundle" / "bin"
+    bundle.mkdir(parents=True)
+    for name, command in commands.items():
+        (bundle / name).write_text(f"#!/bin/sh\n{command}\n")
+        (bundle / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{bundle}:{os.environ['PATH']}"}
+    environment.pop("STEERGRID_TORCH_PYTHON", None)
+    return subprocess.run([ROOT / "scripts" / "gpu_check.sh", folder / "out", bundle.parent], env=environment,
+                          capture_output=True, text=True, check=False)
+
+
+def test_it_refuses_without_a_gpu(tmp_path):
+    done = gpu_check(tmp_path, gpu="")
+    assert done.returncode == 1 and "no GPU here" in done.stderr and done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_passes_with_all_tests_run_and_shows_the_benchmarks(tmp_path):
+    done = gpu_check(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| 2 | 0 | 0 |") == 4 and done.stdout.count("| grid | measured |") == 2
+    assert done.stdout.count("| memory of the GPU") == 2
+    assert "rivals in Python: not run" in done.stdout and "gpu-check: passed" in done.stdout
+
+
+@pytest.mark.parametrize("programs", [{"test_nccl": SKIPS}, {"mpirun": "exit 1"}, {"test_pass_cuda": PASSES + "; exit 3"},
+                                      {"test_kernels_cuda": "true"}, {"steergrid": BENCH + "; exit 2"}],
+                         ids=["skipped", "no_mpi", "failed", "no_tests", "no_benchmark"])
+def test_it_fails_where_something_did_not_run(tmp_path, programs):
+    done = gpu_check(tmp_path, **programs)
+    assert done.returncode == 1 and "gpu-check: FAILED" in done.stderr and "passed\n" not in done.stdout.split("|")[-1]
