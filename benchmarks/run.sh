@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures forks against the naive loop in float32 and bfloat16, prints a table and keeps it under benchmarks/results.
 #   benchmarks/run.sh BUILD_FOLDER
-# With STEERGRID_TORCH_PYTHON naming a Python that has torch and transformers, the Hugging Face loop too. On a busy machine
+# With STEERGRID_TORCH_PYTHON naming a Python that has torch and transformers, the rivals too. On a busy machine
 # the figures mean little: both cores are used.
 set -euo pipefail
 build=$1
@@ -16,7 +16,7 @@ for dtype in float32 bfloat16; do
   "$build/forks_bench" --dtype "$dtype" --threads "$(nproc)" --model "$model" --json "$out/forks-$dtype.json" >/dev/null
   if [ -n "${STEERGRID_TORCH_PYTHON:-}" ]; then
     "$STEERGRID_TORCH_PYTHON" "$root/benchmarks/hf_caa_loop.py" "$model" --dtype "$dtype" --threads "$(nproc)" \
-      >"$out/hf-$dtype.json"
+      --json "$out/hf-$dtype.json" >/dev/null
   fi
 done
 python3 "$root/benchmarks/table.py" "$out" | tee "$out/table.md"

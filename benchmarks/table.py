@@ -31,13 +31,14 @@ for label, key, form in ROWS:
     print(f"| {label.format(**first)} | " + " | ".join(form.format(run[key]) for run in runs.values()) + " |")
 if rivals:
     rival = next(iter(rivals.values()))
-    name = f"transformers {rival['transformers']} on torch {rival['torch']}, the CAA loop at batch 1"
-    for label, key, form in [
-        (f"{name}, s a forward", "seconds_per_forward", "{:.4f}"),
-        (f"the same, s (sample of {rival['forwards_timed']} x {rival['forwards_in_grid']})",
-         "grid_seconds_sample_times_count", "{:.0f}"),
-    ]:
-        print(f"| {label} | " + " | ".join(form.format(rivals[d][key]) if d in rivals else "-" for d in runs) + " |")
-    share = [f"{rivals[d]['grid_seconds_sample_times_count'] / runs[d]['grid_seconds']:.0f}" if d in rivals else "-"
-             for d in runs]
-    print("| ratio of that to forks | " + " | ".join(share) + " |")
+    of = {dtype: found["rivals"] for dtype, found in rivals.items()}
+    for name in rival["rivals"]:
+        timed, label = rival["rivals"][name]["cells_timed"], f"transformers {rival['transformers']} on torch {rival['torch']}, {name}"
+        for row, figure in [
+            (f"{label}, s a cell", lambda d: f"{of[d][name]['seconds_per_cell']:.4f}"),
+            (f"the same, s (sample of {timed} x {rival['cells_in_grid']} cells)",
+             lambda d: f"{of[d][name]['grid_seconds_sample_times_count']:.0f}"),
+            ("ratio of that to forks",
+             lambda d: f"{of[d][name]['grid_seconds_sample_times_count'] / runs[d]['grid_seconds']:.0f}"),
+        ]:
+            print(f"| {row} | " + " | ".join(figure(d) if d in rivals else "-" for d in runs) + " |")
