@@ -2,28 +2,26 @@
 // a report job behind it. Plans only: no MPI, no GPU, so a login node will do. The arithmetic and the text are batch's.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
 #include "app/commands.h"
+#include "app/memory_options.h"
 #include "app/prepare.h"
 #include "batch/job_script.h"
 #include "batch/slurm.h"
-#include "engine/pass.h"
-#include "kernels/backend.h"
 #include "plan/print.h"
-#include "store/identity.h"
 
 namespace steergrid {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::int64_t kRows = 16384;  // in flight in one pass: what `run` defaults to
-constexpr double kGpuShare = 0.9;      // of a GPU's memory, the rest is the driver's and the libraries'
 
 struct SubmitOptions {
   std::vector<std::string> specs;
@@ -63,29 +61,10 @@ FixedRequest fixed_by(const SubmitOptions& o) {
   return fixed;
 }
 
-MemoryOptions memory_options(const Prepared& p, const ModelPlan& model, const TokenCounts& tokens, bool gpus) {
-  MemoryOptions options;
-  options.rows = std::min(kRows, most_rows(p.plan, model, tokens));
-  options.chunk_rows = std::min(options.rows, Pass::kChunkRows);
-  options.logits = kHeadLogits;
-  options.widens_float16 = !gpus;
-  options.widens_bfloat16 = !gpus && make_cpu_backend(DType::BFloat16, 1)->weight_dtype() == DType::Float32;
-  return options;
-}
-
-/// What `tensor_parallel: auto` will come to on the site's GPUs; as it is where the spec or an existing output says it.
-std::vector<Choice> choices_on_gpus(const Prepared& p, const SiteProfile& site) {
-  const auto bytes = static_cast<std::int64_t>(kGpuShare * site.gpu_memory * 1e9);
-  const bool made = store::stored_choices(p.spec.output).has_value();
-  std::vector<Choice> choices;
-  for (const ModelFacts& facts : p.facts) choices.push_back({facts.dtype, facts.tensor_parallel});
-  for (std::size_t m = 0; m < p.plan.models.size() && !made; ++m) {
-    const ModelPlan& model = p.plan.models[m];
-    const auto i = static_cast<std::size_t>(model.model);
-    if (!p.spec.models[i].tensor_parallel)
-      choices[i].tensor_parallel = degree_that_fits(model.facts, memory_options(p, model, p.tokens[m], true), bytes);
-  }
-  return choices;
+/// What `tensor_parallel: auto` looks at: the site's GPUs, as many as the largest team may have.
+GpuChoice gpus_of(const SiteProfile& site) {
+  if (!site.has_gpus()) return std::nullopt;
+  return Devices{static_cast<std::int64_t>(site.gpu_memory * 1e9), std::end(kDegrees)[-1]};
 }
 
 SweepDemand demand(const Prepared& p, bool gpus) {
@@ -93,8 +72,9 @@ SweepDemand demand(const Prepared& p, bool gpus) {
   std::vector<MemoryModel> memory;
   for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
     const ModelPlan& model = p.plan.models[m];
+    const std::int64_t rows = std::min(kRowsInFlight, most_rows(p.plan, model, p.tokens[m]));
     costs.push_back(cost_of(p.plan, model, p.tokens[m]));
-    memory.push_back(memory_of(model.facts, memory_options(p, model, p.tokens[m], gpus)));
+    memory.push_back(memory_of(model.facts, memory_options(gpus, rows)));
   }
   return demand_of(p.spec, p.plan, costs, memory);
 }
@@ -109,8 +89,7 @@ Sweeps read_sweeps(const SubmitOptions& o, const SiteProfile& site) {
   Sweeps sweeps;
   std::set<std::string> outputs;
   for (const std::string& file : o.specs) {
-    Prepared p = prepare(file, Look::AtEverything, false, std::nullopt);
-    if (site.has_gpus()) p = prepare(file, Look::AtEverything, false, choices_on_gpus(p, site));
+    const Prepared p = prepare(file, Look::AtEverything, false, std::nullopt, gpus_of(site));
     const SweepSpec& spec = p.spec;
     if (!outputs.insert(spec.output).second)
       bad_input("{}: expected an output of its own, found {} again", file, spec.output);

@@ -39,14 +39,4 @@ SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector
   return demand;
 }
 
-int degree_that_fits(ModelFacts facts, const MemoryOptions& options, std::int64_t bytes) {
-  int best = 1;
-  for (const int degree : {1, 2, 4, 8}) {
-    if (!facts.shape.divides(degree)) continue;
-    best = facts.tensor_parallel = degree;
-    if (memory_of(facts, options).total() <= bytes) break;
-  }
-  return best;
-}
-
 }  // namespace steergrid

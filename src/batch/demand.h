@@ -31,8 +31,4 @@ struct SweepDemand {
 SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector<ModelCost>& costs,
                       const std::vector<MemoryModel>& memory);
 
-/// The smallest tensor-parallel degree (1, 2, 4, 8) that divides the model and with which a rank holds at most `bytes`;
-/// the largest that divides it if none does.
-int degree_that_fits(ModelFacts facts, const MemoryOptions& options, std::int64_t bytes);
-
 }  // namespace steergrid

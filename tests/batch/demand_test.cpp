@@ -49,13 +49,5 @@ TEST(Demand, FindsTheLongestUnitBetweenTheMeanAndTheWhole) {
   }
 }
 
-TEST(Demand, TakesTheSmallestDegreeThatFits) {
-  const ModelFacts facts = made_up_facts(10, "id");  // 8 heads, 4 key/value heads: 8 does not divide it
-  const std::int64_t whole = memory_of(facts, {}).total();
-  EXPECT_EQ(degree_that_fits(facts, {}, whole), 1);
-  EXPECT_EQ(degree_that_fits(facts, {}, whole - 1), 2);
-  EXPECT_EQ(degree_that_fits(facts, {}, 1), 4);
-}
-
 }  // namespace
 }  // namespace steergrid
