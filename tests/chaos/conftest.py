@@ -1,9 +1,8 @@
-"""Fixtures of the trials: the program with faults, and an undisturbed run to compare with."""
+"""Fixtures of the trials: an undisturbed run to compare with, and a stage for one trial."""
 
 import os
 import random
 import time
-from pathlib import Path
 
 import pytest
 from evidence import rows_by_unit
@@ -13,13 +12,6 @@ from trials import ONE_THREAD, RANKS, SLOW, Stage
 
 SEED = os.environ.get("SEED", str(random.randrange(1 << 32)))
 SIZES = {"pairs": 60, "questions": 24, "activations": "float16"}
-
-
-@pytest.fixture(scope="session", name="faulty")
-def _faulty(program) -> str:
-    built = Path(os.environ.get("FAULTY_STEERGRID", Path(program).parent / "tests/chaos/faulty_steergrid"))
-    assert built.is_file(), f"{built}: build first, or set FAULTY_STEERGRID"
-    return str(built)
 
 
 @pytest.fixture(scope="session", name="calm")

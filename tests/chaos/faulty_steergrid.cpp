@@ -1,5 +1,6 @@
-// steergrid with faults, for the trials of tests/chaos: the same commands, and STEERGRID_FAULT says what goes wrong on
-// workers. The program itself has no faults to ask for; this one is built with the tests and installed nowhere.
+// steergrid with faults, for the trials of tests/chaos and the jobs of tests/slurm: the same commands, and
+// STEERGRID_FAULT says what goes wrong on workers. The program itself has no faults to ask for; this one is built with
+// the tests and installed nowhere.
 //
 //     slow=MS        every unit takes MS milliseconds longer
 //     crash-unit=N   the process that runs unit N dies of a signal, every time

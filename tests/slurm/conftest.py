@@ -1,8 +1,6 @@
 """Fixtures of the tests on a real Slurm. They need root, namespaces and Slurm's daemons (`scripts/install_dependencies.sh
 check`), and skip with the reason where one of them is missing."""
 
-from pathlib import Path
-
 import pytest
 from private_cluster import Cluster, why_not
 
@@ -14,11 +12,3 @@ def _cluster(tmp_path):
     cluster = Cluster(tmp_path / "cluster")
     yield cluster
     cluster.end()
-
-
-@pytest.fixture(scope="session", name="slow_program")
-def _slow_program(program) -> str:
-    """The program with units that take a while on any machine (slow_steergrid.cpp)."""
-    slow = Path(program).parent / "tests" / "slurm" / "slow_steergrid"
-    assert slow.is_file(), f"{slow}: build first"
-    return str(slow)

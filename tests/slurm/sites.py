@@ -20,7 +20,7 @@ SEAT = re.compile(r"seat of rank (\d+) on (\S+): (?:(coordinator)|worker (\d+) o
 
 
 # Read by the batch script's bash before anything else: units are slow in launches that restart less than this often.
-SLOW = '[ "${{SLURM_RESTART_COUNT:-0}}" -ge {launches} ] || export STEERGRID_SLOW_MS={milliseconds}\n'
+SLOW = '[ "${{SLURM_RESTART_COUNT:-0}}" -ge {launches} ] || export STEERGRID_FAULT=slow={milliseconds}\n'
 
 
 class Submitted:

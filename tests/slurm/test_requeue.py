@@ -12,9 +12,9 @@ URGENT = ("sbatch", "--parsable", "--partition=high", "--output=/dev/null", f"--
 
 
 @pytest.fixture(name="submitted")
-def _submitted(cluster, slow_program, tmp_path):
+def _submitted(cluster, faulty, tmp_path):
     def submit(*options, pause=2.0, **settings):
-        job = Submitted(cluster, slow_program, tmp_path / "job", pause=pause, **settings)
+        job = Submitted(cluster, faulty, tmp_path / "job", pause=pause, **settings)
         job.submit("--nodes", "2", "--no-report", *options)
         return job
 
