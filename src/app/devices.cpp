@@ -87,10 +87,11 @@ std::int64_t least_memory(const std::vector<Place>& places) {
 
 }  // namespace
 
-Device choose_device(const MpiSession& session, Team& everybody, BackendChoice choice, bool share) {
+Device choose_device(const MpiSession& session, Team& everybody, const std::optional<NodeSeat>& seat,
+                     BackendChoice choice, bool share) {
   Place mine{};
   put(mine.host, session.host());
-  mine.works = session.rank() > 0 || session.size() == 1;
+  mine.works = seat.has_value();
   std::vector<Gpu> gpus;
   by_all(everybody, [&] {
     if (mine.works && choice != BackendChoice::Cpu) gpus = visible_gpus();
@@ -104,11 +105,8 @@ Device choose_device(const MpiSession& session, Team& everybody, BackendChoice c
   });
   device.cuda = on_gpus(places, choice);
   if (!device.cuda) return device;
-  if (mine.works) {
-    const auto before = places.begin() + session.rank();
-    const auto index = std::count_if(places.begin(), before,
-                                     [&](const Place& s) { return s.works && s.host_name() == mine.host_name(); });
-    device.number = static_cast<int>(index % static_cast<std::ptrdiff_t>(gpus.size()));
+  if (seat) {
+    device.number = seat->worker % static_cast<int>(gpus.size());
     const Gpu& gpu = gpus[static_cast<std::size_t>(device.number)];
     put(mine.gpu, gpu.uuid);
     put(mine.name, gpu.name);

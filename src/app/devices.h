@@ -10,6 +10,7 @@
 
 #include "comm/mpi_session.h"
 #include "comm/nccl_team.h"
+#include "comm/node_seat.h"
 #include "comm/topology.h"
 #include "engine/staged_team.h"
 #include "kernels/backend.h"
@@ -27,10 +28,11 @@ struct Device {
   std::string name;         // of the GPUs of all workers, "8 x NVIDIA H100 80GB HBM3"; empty on CPUs
 };
 
-/// Auto takes GPUs where every worker sees one, CPUs where none does. A worker's GPU is its number among the workers of
-/// its host, modulo the GPUs it sees. Throws Error on every rank alike: a worker without a GPU, or two on one (by host
+/// Auto takes GPUs where every worker sees one, CPUs where none does. A worker's GPU is its number on its node
+/// (`seat`), modulo the GPUs it sees. Throws Error on every rank alike: a worker without a GPU, or two on one (by host
 /// and UUID) without `share`. Collective over `everybody`, all ranks of `session`.
-Device choose_device(const MpiSession& session, Team& everybody, BackendChoice choice, bool share);
+Device choose_device(const MpiSession& session, Team& everybody, const std::optional<NodeSeat>& seat,
+                     BackendChoice choice, bool share);
 
 /// The teams as a pass uses them: NCCL between GPUs, through host memory where ranks share one, MPI between CPUs.
 class Exchanges {

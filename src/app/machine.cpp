@@ -52,12 +52,11 @@ int threads_of_a_worker(const MpiSession& session, Team& everybody) {
   return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, sharers));
 }
 
-std::int64_t memory_of_a_worker(const MpiSession& session, const Device& device) {
+std::int64_t memory_of_a_worker(const Device& device, const std::optional<NodeSeat>& seat) {
   if (device.cuda) return usable(device.memory);
   const std::int64_t available = available_memory();
   if (available == 0) return std::numeric_limits<std::int64_t>::max();  // not known: what is too much will fail
-  const int workers = session.node_size() - (session.size() > session.node_size() || session.size() == 1 ? 0 : 1);
-  return usable(available) / std::max(1, workers);
+  return usable(available) / (seat ? seat->workers : 1);
 }
 
 Machine machine_together(Team& everybody, const Plan& plan, const Device& device,

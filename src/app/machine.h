@@ -15,8 +15,9 @@ namespace steergrid {
 /// divided them already. Rank 0 needs none where others work. Collective.
 int threads_of_a_worker(const MpiSession& session, Team& everybody);
 
-/// Bytes a worker may fill where nothing else is said: its part of its GPU, or an equal part of what its node has free.
-std::int64_t memory_of_a_worker(const MpiSession& session, const Device& device);
+/// Bytes a worker may fill where nothing else is said: its part of its GPU, or an equal part of what its node has free
+/// (`seat`: none on a coordinator, which fills none).
+std::int64_t memory_of_a_worker(const Device& device, const std::optional<NodeSeat>& seat);
 
 /// What the plan's models compute with here: the GEMM kernels, and so the bits, may differ from dtype to dtype.
 struct Machine {

@@ -92,11 +92,12 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   start_log(first ? "coordinator" : fmt::format("rank {}", session.rank()), options.log, options.verbose);
   MpiTeam everybody(session.world().duplicate());
   Lifelines lifelines(session, everybody);
-  const Device device = choose_device(session, everybody, options.backend, options.share_gpus);
+  const std::optional<NodeSeat> seat = seat_on_node(session);
+  const Device device = choose_device(session, everybody, seat, options.backend, options.share_gpus);
   const auto gpus = device.cuda ? GpuChoice({device.memory, device.workers}) : std::nullopt;
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash, gpus);
   const Topology topology(session, degrees_of(p.plan));
-  log_seats(session, everybody, seat_on_node(session));
+  log_seats(session, everybody, seat);
   const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
   std::optional<Exchanges> exchanges;
   by_all(everybody, [&] { exchanges.emplace(topology, degrees_of(p.plan), device); });
@@ -123,7 +124,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
                  session.size(), threads);
   }
-  const std::int64_t memory = options.memory > 0 ? options.memory : memory_of_a_worker(session, device);
+  const std::int64_t memory = options.memory > 0 ? options.memory : memory_of_a_worker(device, seat);
   WorkerSide worker(p, output.file ? &*output.file : nullptr, {options.rows, options.naive, memory, device.cuda},
                     make_backend);
   const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
