@@ -76,6 +76,41 @@ Handle half_type() {
   return type;
 }
 
+/// What holds one value: an attribute or a dataset, with its type and how many elements it has.
+struct Single {
+  Handle object, type;
+  hssize_t elements;
+};
+
+Single open_attribute(const Doing& doing, hid_t object, const char* name, const std::string& what) {
+  Handle attribute = doing.handle(H5Aopen(object, name, H5P_DEFAULT), H5Aclose, what);
+  Handle type = doing.handle(H5Aget_type(attribute.id()), H5Tclose, what);
+  const Handle space = doing.handle(H5Aget_space(attribute.id()), H5Sclose, what);
+  return {std::move(attribute), std::move(type), H5Sget_simple_extent_npoints(space.id())};
+}
+
+Single open_dataset(const Doing& doing, hid_t file, const std::string& name, const std::string& what) {
+  Handle data = doing.handle(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, what);
+  Handle type = doing.handle(H5Dget_type(data.id()), H5Tclose, what);
+  const Handle space = doing.handle(H5Dget_space(data.id()), H5Sclose, what);
+  return {std::move(data), std::move(type), H5Sget_simple_extent_npoints(space.id())};
+}
+
+/// The one text that `from` holds; `read` takes it from HDF5, which allocates it.
+std::string text_of(const Doing& doing, const Single& from, const std::string& what, auto&& read) {
+  if (H5Tget_class(from.type.id()) != H5T_STRING || H5Tis_variable_str(from.type.id()) <= 0 || from.elements != 1)
+    bad_input("{}: {}: expected one text of variable length", doing.file(), what);
+  char* text = nullptr;
+  doing.check(read(&text), what);
+  std::string result = text == nullptr ? "" : text;
+  H5free_memory(text);
+  return result;
+}
+
+std::string attribute_of(const char* owner, const char* name) {
+  return fmt::format("reading the attribute {} of {}", name, owner);
+}
+
 }  // namespace
 
 void start_hdf5() {
@@ -149,29 +184,18 @@ Handle independent_transfer(const Doing& doing) {
 }
 
 std::string read_text_attribute(const Doing& doing, hid_t object, const char* owner, const char* name) {
-  const std::string what = fmt::format("reading the attribute {} of {}", name, owner);
-  Handle attribute = doing.handle(H5Aopen(object, name, H5P_DEFAULT), H5Aclose, what);
-  Handle type = doing.handle(H5Aget_type(attribute.id()), H5Tclose, what);
-  Handle space = doing.handle(H5Aget_space(attribute.id()), H5Sclose, what);
-  if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) <= 0 ||
-      H5Sget_simple_extent_npoints(space.id()) != 1)
-    bad_input("{}: {}: expected one text of variable length", doing.file(), what);
-  char* text = nullptr;
-  doing.check(H5Aread(attribute.id(), type.id(), &text), what);
-  std::string result = text == nullptr ? "" : text;
-  H5free_memory(text);
-  return result;
+  const std::string what = attribute_of(owner, name);
+  const Single from = open_attribute(doing, object, name, what);
+  return text_of(doing, from, what, [&](char** to) { return H5Aread(from.object.id(), from.type.id(), to); });
 }
 
 std::int64_t read_int_attribute(const Doing& doing, hid_t object, const char* owner, const char* name) {
-  const std::string what = fmt::format("reading the attribute {} of {}", name, owner);
-  Handle attribute = doing.handle(H5Aopen(object, name, H5P_DEFAULT), H5Aclose, what);
-  Handle type = doing.handle(H5Aget_type(attribute.id()), H5Tclose, what);
-  Handle space = doing.handle(H5Aget_space(attribute.id()), H5Sclose, what);
-  if (H5Tget_class(type.id()) != H5T_INTEGER || H5Sget_simple_extent_npoints(space.id()) != 1)
+  const std::string what = attribute_of(owner, name);
+  const Single from = open_attribute(doing, object, name, what);
+  if (H5Tget_class(from.type.id()) != H5T_INTEGER || from.elements != 1)
     bad_input("{}: {}: expected one integer", doing.file(), what);
   std::int64_t value = 0;
-  doing.check(H5Aread(attribute.id(), H5T_NATIVE_INT64, &value), what);
+  doing.check(H5Aread(from.object.id(), H5T_NATIVE_INT64, &value), what);
   return value;
 }
 
@@ -195,17 +219,10 @@ std::vector<std::string> member_names(const Doing& doing, hid_t group, const std
 
 std::string read_text(const Doing& doing, hid_t file, const std::string& dataset) {
   const std::string what = "reading " + dataset;
-  Handle data = doing.handle(H5Dopen2(file, dataset.c_str(), H5P_DEFAULT), H5Dclose, what);
-  Handle type = doing.handle(H5Dget_type(data.id()), H5Tclose, what);
-  Handle space = doing.handle(H5Dget_space(data.id()), H5Sclose, what);
-  if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) <= 0 ||
-      H5Sget_simple_extent_npoints(space.id()) != 1)
-    bad_input("{}: {}: expected one text of variable length", doing.file(), what);
-  char* text = nullptr;
-  doing.check(H5Dread(data.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, &text), what);
-  std::string result = text == nullptr ? "" : text;
-  H5free_memory(text);
-  return result;
+  const Single from = open_dataset(doing, file, dataset, what);
+  return text_of(doing, from, what, [&](char** to) {
+    return H5Dread(from.object.id(), from.type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, to);
+  });
 }
 
 }  // namespace steergrid::store

@@ -42,10 +42,9 @@ Handle Slabs::select(Dataset& d, const std::string& what, std::uint64_t first, s
   return doing_.handle(H5Screate_simple(1, &flat, nullptr), H5Sclose, what);
 }
 
-void Slabs::write(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t rows, const void* data,
-                  std::uint64_t count) {
+void Slabs::move(const std::string& path, ElementType type, const std::string& what, std::uint64_t first,
+                 std::uint64_t rows, std::uint64_t count, const Transfer& transfer) {
   Dataset& d = dataset(path, type);
-  const std::string what = "writing " + path;
   if (count != rows * d.row_elements) select(d, what, first, rows, count);  // throws, with the numbers
   const std::uint64_t row_bytes = d.row_elements * size_of(type);
   const std::uint64_t step = std::max<std::uint64_t>(1, kMostBytes / std::max<std::uint64_t>(1, row_bytes));
@@ -53,27 +52,24 @@ void Slabs::write(const std::string& path, ElementType type, std::uint64_t first
     const std::uint64_t now = std::min(step, rows - done);
     const Handle memory = select(d, what, first + done, now, now * d.row_elements);
     errno = 0;
-    doing_.check(H5Dwrite(d.id.id(), d.type.id(), memory.id(), d.space.id(), transfer_,
-                          static_cast<const std::byte*>(data) + done * row_bytes),
-                 what);
+    doing_.check(transfer(d, memory.id(), done * row_bytes), what);
   }
+}
+
+void Slabs::write(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t rows, const void* data,
+                  std::uint64_t count) {
+  const auto* from = static_cast<const std::byte*>(data);
+  move(path, type, "writing " + path, first, rows, count, [&](const Dataset& d, hid_t memory, std::uint64_t byte) {
+    return H5Dwrite(d.id.id(), d.type.id(), memory, d.space.id(), transfer_, from + byte);
+  });
 }
 
 void Slabs::read(const std::string& path, ElementType type, std::uint64_t first, std::uint64_t rows, void* data,
                  std::uint64_t count) {
-  Dataset& d = dataset(path, type);
-  const std::string what = "reading " + path;
-  if (count != rows * d.row_elements) select(d, what, first, rows, count);
-  const std::uint64_t row_bytes = d.row_elements * size_of(type);
-  const std::uint64_t step = std::max<std::uint64_t>(1, kMostBytes / std::max<std::uint64_t>(1, row_bytes));
-  for (std::uint64_t done = 0; done < rows && row_bytes > 0; done += step) {
-    const std::uint64_t now = std::min(step, rows - done);
-    const Handle memory = select(d, what, first + done, now, now * d.row_elements);
-    errno = 0;
-    doing_.check(H5Dread(d.id.id(), d.type.id(), memory.id(), d.space.id(), transfer_,
-                         static_cast<std::byte*>(data) + done * row_bytes),
-                 what);
-  }
+  auto* to = static_cast<std::byte*>(data);
+  move(path, type, "reading " + path, first, rows, count, [&](const Dataset& d, hid_t memory, std::uint64_t byte) {
+    return H5Dread(d.id.id(), d.type.id(), memory, d.space.id(), transfer_, to + byte);
+  });
 }
 
 void Slabs::release() {

@@ -4,6 +4,8 @@
 // contiguous piece of the file. Memory type and file type are the same, which is checked: HDF5 converts nothing.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -39,6 +41,12 @@ class Slabs {
   Dataset& dataset(const std::string& path, ElementType type);
   /// Selects rows in the file; returns the matching space in memory.
   Handle select(Dataset& d, const std::string& what, std::uint64_t first, std::uint64_t rows, std::uint64_t count);
+
+  /// Moves one contiguous piece: the dataset with its rows selected, their space in memory, the first byte there.
+  using Transfer = std::function<herr_t(const Dataset& d, hid_t memory, std::uint64_t byte)>;
+  /// Moves rows in pieces that MPI-IO can count.
+  void move(const std::string& path, ElementType type, const std::string& what, std::uint64_t first, std::uint64_t rows,
+            std::uint64_t count, const Transfer& transfer);
 
   Doing doing_;
   hid_t file_, transfer_;
