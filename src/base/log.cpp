@@ -17,12 +17,16 @@ void start_log(const std::string& who, const std::string& file, bool verbose) tr
   if (!file.empty() && ::isatty(STDERR_FILENO) != 0) sinks.front()->set_level(spdlog::level::warn);
   if (!file.empty()) sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
   auto logger = std::make_shared<spdlog::logger>(who, sinks.begin(), sinks.end());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [%n] %v");
   logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  name_log(who);
 } catch (const spdlog::spdlog_ex& e) {
   failed("log file {}: {}", file, e.what());
+}
+
+void name_log(const std::string& who) {
+  spdlog::default_logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [" + who + "] %v");
 }
 
 }  // namespace steergrid

@@ -10,4 +10,7 @@ namespace steergrid {
 /// file cannot be opened.
 void start_log(const std::string& who, const std::string& file, bool verbose);
 
+/// Names the process otherwise from here on ("rank 3, team 1"). Any thread may be logging.
+void name_log(const std::string& who);
+
 }  // namespace steergrid

@@ -24,10 +24,13 @@ TEST(Log, AppendsLinesThatNameTheProcess) {
   start_log("rank 3", path, false);
   spdlog::info("hello");
   spdlog::debug("details");
+  name_log("rank 3, team 1");
+  spdlog::info("together");
   std::ifstream in(path);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_THAT(text, testing::StartsWith("before\n"));
   EXPECT_THAT(text, HasSubstr("[rank 3] hello\n"));
+  EXPECT_THAT(text, HasSubstr("[rank 3, team 1] together\n"));
   EXPECT_THAT(text, Not(HasSubstr("details")));
   std::remove(path.c_str());
 }
