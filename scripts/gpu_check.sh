@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One command on a machine with a GPU: every GPU test, then the benchmark, tables last. Not passed unless every test ran.
 #   scripts/gpu_check.sh OUT_FOLDER [BUNDLE_FOLDER]      (without a bundle: builds with the preset `cuda` for this GPU)
+# STEERGRID_STREAM_LAYERS: to how many layers 70B's shape is cut for streaming (24: 46 GB under OUT_FOLDER for a while).
 # STEERGRID_PEAK_TFLOPS: the device's rate, to give the benchmark's rates as a share of it. STEERGRID_TORCH_PYTHON: a
 # Python with torch and transformers, to time the rivals (benchmarks/hf_caa_loop.py) after it.
 set -euo pipefail
@@ -53,6 +54,23 @@ for model in llama-2-7b llama-2-13b; do
   fi
 done
 
+# Streaming from a cold cache: the shape of 70B cut to as many layers as a disk holds, each block read again for each phase.
+layers=${STEERGRID_STREAM_LAYERS:-24} cut=$out/llama-2-70b-cut streaming=$out/streaming.md
+needed=$(((layers * 172 + 120) / 100 + 2)) # GB: 1.72 a layer, 1.1 for embedding and head
+free=$(df --output=avail -B1000000000 "$out" | tail -1)
+if [ "$free" -lt "$needed" ]; then
+  echo "streaming of 70B cut to $layers layers: not run ($needed GB wanted in $out, $free free)" >"$streaming"
+else
+  {
+    "$steergrid" make-model "random:llama-2-70b,layers=$layers" -o "$cut" --dtype bfloat16 >"$out/make-model.log" &&
+      sync && find "$cut" -type f -exec dd if={} iflag=nocache count=0 status=none \; &&
+      echo "70B cut to $layers of 80 layers, weights streamed, cache dropped before:" &&
+      "$steergrid" bench --backend cuda --model "$cut" --dtype bfloat16 --streamed --json "$out/streaming.json" \
+        ${STEERGRID_PEAK_TFLOPS:+--peak "$STEERGRID_PEAK_TFLOPS"}
+  } >"$streaming" 2>"$out/streaming.err" || failed=1
+  rm -rf "$cut"
+fi
+
 printf '\n%s, %s\n' "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | sed -n 1p)" "$(date -u +%FT%TZ)"
 printf '| GPU tests | passed | skipped | exit code |\n|---|---|---|---|\n%s' "$rows"
 for model in llama-2-7b llama-2-13b; do
@@ -62,6 +80,9 @@ for model in llama-2-7b llama-2-13b; do
   printf '| memory of the GPU, largest sample of 10 a second | %s | | |\n' "${most:-no sample}${most:+ MiB}"
   [ ! -e "$out/hf-$model.md" ] || { echo; cat "$out/hf-$model.md"; tail -3 "$out/hf-$model.err"; }
 done
+echo
+cat "$streaming"
+[ ! -s "$out/streaming.err" ] || cat "$out/streaming.err"
 [ -n "${STEERGRID_TORCH_PYTHON:-}" ] || printf '\nrivals in Python: not run (STEERGRID_TORCH_PYTHON is not set)\n'
 if [ $failed -ne 0 ]; then
   echo "gpu-check: FAILED, see $out" >&2

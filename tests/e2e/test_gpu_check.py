@@ -9,10 +9,10 @@ from sweeps import ROOT
 
 PASSES = 'echo "[==========] 2 tests ran."; echo "[  PASSED  ] 2 tests."'
 SKIPS = PASSES + '; echo "[  SKIPPED ] 1 test."'
-BENCH = 'echo "| grid | measured |"'
+BENCH = 'if [ "$1" = make-model ]; then mkdir "$4" && echo weights >"$4/w"; else echo "| grid | measured |"; fi'
 
 
-def gpu_check(folder, gpu="GPU 0: stand-in", **programs):
+def gpu_check(folder, gpu="GPU 0: stand-in", stream_layers=1, **programs):
     """Runs the script over programs that do what `programs` says; those not named pass."""
     commands = {"steergrid": BENCH, "mpirun": PASSES} | {
         name: PASSES for name in ("test_kernels_cuda", "test_pass_cuda", "test_nccl")
@@ -25,6 +25,7 @@ def gpu_check(folder, gpu="GPU 0: stand-in", **programs):
         (bundle / name).chmod(0o755)
     environment = os.environ | {"PATH": f"{bundle}:{os.environ['PATH']}"}
     environment.pop("STEERGRID_TORCH_PYTHON", None)
+    environment["STEERGRID_STREAM_LAYERS"] = str(stream_layers)
     return subprocess.run([ROOT / "scripts" / "gpu_check.sh", folder / "out", bundle.parent], env=environment,
                           capture_output=True, text=True, check=False)
 
@@ -38,14 +39,21 @@ def test_it_refuses_without_a_gpu(tmp_path):
 def test_it_passes_with_all_tests_run_and_shows_the_benchmarks(tmp_path):
     done = gpu_check(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| 2 | 0 | 0 |") == 4 and done.stdout.count("| grid | measured |") == 2
+    assert done.stdout.count("| 2 | 0 | 0 |") == 4 and done.stdout.count("| grid | measured |") == 3
+    assert "70B cut to 1 of 80 layers, weights streamed" in done.stdout and not (tmp_path / "out/llama-2-70b-cut").exists()
     assert done.stdout.count("| memory of the GPU") == 2
     assert "rivals in Python: not run" in done.stdout and "gpu-check: passed" in done.stdout
 
 
+def test_it_says_where_no_disk_holds_the_model_that_streams(tmp_path):
+    done = gpu_check(tmp_path, stream_layers=10**6)
+    assert done.returncode == 0 and "not run (1720003 GB wanted" in done.stdout
+
+
 @pytest.mark.parametrize("programs", [{"test_nccl": SKIPS}, {"mpirun": "exit 1"}, {"test_pass_cuda": PASSES + "; exit 3"},
-                                      {"test_kernels_cuda": "true"}, {"steergrid": BENCH + "; exit 2"}],
-                         ids=["skipped", "no_mpi", "failed", "no_tests", "no_benchmark"])
+                                      {"test_kernels_cuda": "true"}, {"steergrid": BENCH + "; exit 2"},
+                                      {"steergrid": 'case "$*" in *make-model*) exit 2;; esac; ' + BENCH}],
+                         ids=["skipped", "no_mpi", "failed", "no_tests", "no_benchmark", "no_model_to_stream"])
 def test_it_fails_where_something_did_not_run(tmp_path, programs):
     done = gpu_check(tmp_path, **programs)
     assert done.returncode == 1 and "gpu-check: FAILED" in done.stderr and "passed\n" not in done.stdout.split("|")[-1]
