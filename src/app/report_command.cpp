@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "app/commands.h"
+#include "base/in_a_child.h"
 
 namespace steergrid {
 namespace {
@@ -18,6 +19,7 @@ std::string python() {
 
 [[noreturn]] void exec_report(const std::string& file, const std::string& folder) {
   const std::string interpreter = python();
+  go_on_in_a_child(file);
   const char* arguments[] = {interpreter.c_str(), "-m", "steergrid_analysis", "report",
                              file.c_str(),        "-o", folder.c_str(),       nullptr};
   ::execvp(interpreter.c_str(), const_cast<char* const*>(arguments));

@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "app/commands.h"
+#include "base/in_a_child.h"
 #include "base/clock.h"
 #include "base/model_path.h"
 #include "batch/slurm.h"
@@ -164,6 +165,7 @@ void show_status(const StatusOptions& options) {
       print(*job);
     return;
   }
+  go_on_in_a_child(options.file);
   const Status status = store::read_status(options.file, wall_ns());
   nlohmann::json all = json_of(status);
   all["job"] = json_of(job);

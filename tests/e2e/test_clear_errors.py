@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 
 import pytest
@@ -117,3 +118,24 @@ def test_spec_tensors_and_tokens_are_told_in_one_go(sweep, program, tmp_path, co
     one_sentence(done, "sweep.yaml:", "models[0]", "model.layers.1.mlp.up_proj.weight")
     one_sentence(done, "sweep.yaml:", "behaviors[0]", "long.json: item 3", "tokens: the model takes 128")
     assert not s.output.exists()
+
+
+def test_a_damaged_result_file_is_shown_or_refused_in_one_sentence(sweep, program, tmp_path):
+    """Also where HDF5 itself crashes on it: changes fall on the lengths in its heaps too."""
+    s = sweep()
+    s.must_run(1)
+    sound = s.output.read_bytes()
+    places = [at for piece in range(0, len(sound), 64) if any(sound[piece : piece + 64]) for at in range(piece, piece + 64)]
+    rng, damaged, refused = random.Random(7), tmp_path / "damaged.h5", 0
+    for _ in range(60):
+        changed = bytearray(sound)
+        for at in rng.sample(places, 6):
+            changed[at] = rng.randrange(256)
+        damaged.write_bytes(changed[: rng.choice([len(sound), rng.randrange(len(sound))])])
+        done = subprocess.run([program, "status", damaged], capture_output=True, timeout=60, check=False)
+        said = done.stderr.decode(errors="replace")
+        assert done.returncode in (0, 2), (done.returncode, said)
+        if done.returncode == 2:
+            refused += 1
+            assert said.startswith("steergrid: ") and str(damaged) in said and said.count("\n") == 1, said
+    assert 0 < refused < 60

@@ -1,0 +1,49 @@
+#include "base/in_a_child.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace steergrid {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+/// What becomes of a program whose child ends by `signal`: 2 for a clear error.
+[[noreturn]] void program_ended_by(int signal) {
+  try {
+    go_on_in_a_child("results.h5");
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: damaged"), HasSubstr(::strsignal(signal))));
+    ::_exit(testing::Test::HasFailure() ? 1 : static_cast<int>(e.code()));
+  }
+  ::signal(signal, SIG_DFL);  // sanitizers have handlers
+  ::raise(signal);
+  ::_exit(1);
+}
+
+TEST(InAChild, ACrashIsAnErrorThatNamesTheFile) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT})
+    EXPECT_EXIT(program_ended_by(signal), testing::ExitedWithCode(static_cast<int>(ExitCode::BadInput)), "");
+}
+
+TEST(InAChild, SomebodysSignalEndsTheParentToo) {
+  EXPECT_EXIT(program_ended_by(SIGTERM), testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(InAChild, ItsExitCodeIsTheProgramsOwn) {
+  const auto program = [] {
+    go_on_in_a_child("results.h5");
+    ::_exit(75);
+  };
+  EXPECT_EXIT(program(), testing::ExitedWithCode(75), "");
+}
+
+}  // namespace
+}  // namespace steergrid
