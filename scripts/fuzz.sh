@@ -33,5 +33,5 @@ run() {
 }
 export -f run
 # Each runs to its end, whatever another one found; xargs fails if one failed.
-printf '%s\n' spec safetensors config behavior |
+printf '%s\n' spec safetensors config behavior result_file |
   xargs -P 2 -I{} bash -c 'run "$@"' _ {} "$@"
