@@ -1,6 +1,5 @@
 #include "app/supervise.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wordexp.h>

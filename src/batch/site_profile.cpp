@@ -63,7 +63,7 @@ class Reader {
       f->expected(what);
   }
   static std::optional<std::string> one_line(const Field& f, std::string_view what) {
-    const auto text = f.text(what);
+    auto text = f.text(what);
     if (text && is_one_line(*text)) return text;
     if (text) f.expected(fmt::format("{} on one line", what));
     return std::nullopt;

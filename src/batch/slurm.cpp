@@ -75,7 +75,7 @@ std::string submit_script(const std::string& script, const std::vector<std::stri
   words.insert(words.end(), options.begin(), options.end());
   words.push_back(script);
   const Outcome done = run(std::move(words));
-  const std::string id = done.output.substr(0, done.output.find_first_of(";\n"));  // "12;cluster" on some sites
+  std::string id = done.output.substr(0, done.output.find_first_of(";\n"));  // "12;cluster" on some sites
   if (done.code != 0 || !is_job_id(id))
     failed("{}: sbatch did not take it (code {}): {}", script, done.code,
            done.errors.empty() ? done.output : done.errors);
