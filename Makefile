@@ -14,8 +14,8 @@ MPIRUN := mpirun --oversubscribe --bind-to none
 help:
 	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
-	@echo "make check   the long tests too: sanitizers, CUDA build, kill-and-resume, Slurm, readers, browser"
-	@echo "make lint    clang-tidy over src/ and kernels/ (slow)"
+	@echo "make check   the long tests too: sanitizers, lint, fuzzing, CUDA build, kill-and-resume, Slurm, readers, browser"
+	@echo "make lint    clang-tidy over src/ and kernels/ (a part of make check)"
 	@echo "make chaos   TRIALS=200 sweeps that are killed, stopped and starved of disk, then resumed (SEED=... repeats)"
 	@echo "make fuzz    a million inputs for each reader of untrusted files (RUNS=... or FUZZ_SECONDS=... for each)"
 	@echo "make bundle  a folder that runs on machines with no packages (PRESET=cuda: with the CUDA backend)"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long checks, after `make test`: formatting, warnings as errors, sanitizers, the CUDA build, long tests.
+# The long checks, after `make test`: formatting, lint, warnings as errors, sanitizers, the CUDA build, fuzzing, the
+# bundle, long tests.
 #   scripts/check.sh BUILD_FOLDER VENV RESULTS_FOLDER
 set -euo pipefail
 build=$1 venv=$2 results=$(mkdir -p "$3" && cd "$3" && pwd)
@@ -9,6 +10,9 @@ step() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; }
 
 step "clang-format"
 git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
+
+step "clang-tidy"
+scripts/lint.sh "$build"
 
 step "build with warnings as errors, AddressSanitizer and UndefinedBehaviorSanitizer"
 cmake --preset asan -DSTEERGRID_WERROR=ON >/dev/null
@@ -26,6 +30,9 @@ if command -v nvcc >/dev/null; then
 else
   echo "not compiled: this machine has no nvcc"
 fi
+
+step "fuzzing, 60 s for each reader of untrusted files"
+scripts/fuzz.sh -max_total_time=60 -seed=1
 
 step "the bundle, moved to an empty root"
 cmake --build "$build" --target steergrid_bundled test_kernels

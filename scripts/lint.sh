@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang-tidy over src/ and kernels/: slow on two cores, so not a part of `make check`.
+# clang-tidy over src/ and kernels/.
 #   scripts/lint.sh BUILD_FOLDER
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
