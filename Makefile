@@ -12,7 +12,7 @@ MPIRUN := mpirun --oversubscribe --bind-to none
 
 .PHONY: help demo test check lint chaos fuzz bench bundle gpu-check build configure dependencies check-dependencies clean
 help:
-	@echo "make demo    install what is missing, build, run a sweep over two small trained models, write a report"
+	@echo "make demo    install what is missing, build, run a sweep over three small trained models, write a report"
 	@echo "make test    install what is missing, build, run the tests"
 	@echo "make check   the long tests too: sanitizers, lint, fuzzing, CUDA build, kill-and-resume, Slurm, readers, browser"
 	@echo "make lint    clang-tidy over src/ and kernels/ (a part of make check)"

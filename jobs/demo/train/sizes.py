@@ -66,9 +66,8 @@ SIZES = {
                  stage1_most_steps=1500, stage2_steps=700, coefficient=2.0),
     "0.8m": Size(hidden=128, intermediate=256, layers=4, heads=4, kv_heads=4, learning_rate=3e-3,
                  stage1_most_steps=1000, stage2_steps=350, mixed=True),
-    # Not shipped: no run has passed the gate, see README.md.
-    "3m": Size(hidden=256, intermediate=512, layers=4, heads=8, kv_heads=8, learning_rate=1e-4,
-               stage1_most_steps=0, stage2_steps=200, grown_from="0.8m", mixed=True),
+    "3m": Size(hidden=256, intermediate=512, layers=4, heads=8, kv_heads=8, learning_rate=1e-3,
+               stage1_most_steps=0, stage2_steps=100, grown_from="0.8m", mixed=True),
 }
 
 COEFFICIENTS = (-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0)
