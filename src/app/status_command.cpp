@@ -8,8 +8,8 @@
 #include <iostream>
 
 #include "app/commands.h"
-#include "base/in_a_child.h"
 #include "base/clock.h"
+#include "base/in_a_child.h"
 #include "base/model_path.h"
 #include "batch/slurm.h"
 #include "farm/progress.h"
