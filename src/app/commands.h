@@ -3,20 +3,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "app/sweep.h"
+#include "app/program.h"
 #include "base/error.h"
 
 namespace steergrid {
-
-/// main's arguments, for MPI_Init and for provenance.
-struct Invocation {
-  int argc;
-  char** argv;
-  SweepHooks hooks;
-};
-
-/// Does what the arguments say; returns the exit code, or ends the process with it where ranks may wait for each other.
-int run_program(const Invocation& invocation);
 
 void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_plan(CLI::App& app, ExitCode& code, const Invocation& invocation);

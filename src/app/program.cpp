@@ -1,4 +1,6 @@
 // The command line: each command lives in a file of its own; errors become one sentence and an exit code.
+#include "app/program.h"
+
 #include <CLI/CLI.hpp>
 
 #include <iostream>

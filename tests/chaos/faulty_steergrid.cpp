@@ -19,7 +19,7 @@
 #include <thread>
 #include <utility>
 
-#include "app/commands.h"
+#include "app/program.h"
 
 namespace {
 
