@@ -170,7 +170,7 @@ void run(const Options& o) {
   ::malloc_trim(0);
   const auto backend = make_cpu_backend(dtype, o.threads);
   SoloTeam team;
-  Llama model(*backend, team, read_config(o.folder), CheckpointWeights(Checkpoint(o.folder)), DType::Float32);
+  Llama model(*backend, team, read_config(o.folder), CheckpointWeights(Checkpoint(o.folder)), Rounded{});
   const auto vectors = random_vectors();
   const auto prompts = random_prompts(o.questions);
   Measured warm_up, m;

@@ -101,14 +101,16 @@ class Backend {
   /// x [R, D] = table[id - first_id] for ids inside the table's rows, 0 for all others (another rank holds those).
   virtual void embed(std::span<const std::int32_t> ids, const Tensor& table, std::int32_t first_id, Matrix x) = 0;
 
-  /// x [R, D] += partials in their order (each [R, D] float32), rounded to `residual` after the sum; then
+  /// x [R, D] += partials in their order (each [R, D], all float32 or all bfloat16), added in float32, rounded to
+  /// `residual` after the sum; then
   /// x += fl(coefficient * vector), each step rounded to `residual`, for the steered rows;
   /// then, if h is not empty, h [R, D] = RMSNorm(x) * weight (Zhang & Sennrich 2019): statistics in float32 or wider,
   /// the normalised value rounded to the compute type before and after the multiplication, as Hugging Face does.
   virtual void residual_norm(Matrix x, std::span<const Matrix> partials, const Steering& steering, DType residual,
                              const Tensor& weight, float epsilon, Matrix h) = 0;
 
-  /// out [R, N] = in [R, K] * weight[N, K]^T, fp32 accumulation. With Round::None `out` is float32.
+  /// out [R, N] = in [R, K] * weight[N, K]^T, fp32 accumulation. With Round::None `out` is float32, or bfloat16 where
+  /// the compute type is too: then sums are rounded to it.
   virtual void linear(Matrix in, const Tensor& weight, Matrix out, Round round) = 0;
 
   /// Rotates q [R, H_r*E] and k [R, K_r*E] in place, halves paired (i, i + E/2), by the rows' positions (Su et al.

@@ -50,7 +50,9 @@ void CpuBackend::linear(Matrix in, const Tensor& weight, Matrix out, Round round
   const Matrix& w = weight.view();
   const std::int64_t rows = in.rows, k = in.cols, n = w.rows;
   assert(k == w.cols && out.cols == n && out.rows == rows);
-  assert(in.dtype == DType::Float32 && out.dtype == DType::Float32 && w.dtype == gemm_.storage());
+  assert(in.dtype == DType::Float32 && w.dtype == gemm_.storage());
+  const bool narrow = out.dtype == DType::BFloat16;
+  assert(out.dtype == DType::Float32 || (narrow && compute_ == DType::BFloat16 && round == Round::None));
   if (rows == 0) return;
   const std::int64_t panels = (n + kPanel - 1) / kPanel, row_tasks = (rows + kTaskRows - 1) / kTaskRows;
   const Kernels last(gemm_, n - (panels - 1) * kPanel, k);
@@ -71,8 +73,14 @@ void CpuBackend::linear(Matrix in, const Tensor& weight, Matrix out, Round round
           const bool large = r + kLargeBlock <= end;
           runner.multiply(large ? kernels.large : kernels.small, operand.row(r), to.data, block);
           const std::int64_t count = std::min<std::int64_t>(large ? kLargeBlock : kernels.rows, end - r);
-          for (std::int64_t i = 0; i < count; ++i)
-            loops_.round(block + i * to.outputs, out.as<float>() + (r + i) * n + to.first, to.outputs, rounding);
+          for (std::int64_t i = 0; i < count; ++i) {
+            const float* sums = block + i * to.outputs;
+            const std::int64_t at = (r + i) * n + to.first;
+            if (narrow)
+              loops_.to_bfloat16(sums, out.as<std::uint16_t>() + at, to.outputs);
+            else
+              loops_.round(sums, out.as<float>() + at, to.outputs, rounding);
+          }
           r += count;
         }
       }

@@ -5,6 +5,14 @@
 #include "kernels/cpu/cpu_backend.h"
 
 namespace steergrid {
+namespace {
+
+const float* widen(const std::uint16_t* from, std::int64_t n, float* to) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = bfloat16_to_float(from[i]);
+  return to;
+}
+
+}  // namespace
 
 void CpuBackend::residual_norm(Matrix x, std::span<const Matrix> partials, const Steering& steering, DType residual,
                                const Tensor& weight, float epsilon, Matrix h) {
@@ -13,16 +21,20 @@ void CpuBackend::residual_norm(Matrix x, std::span<const Matrix> partials, const
   assert(steering.vector.empty() || static_cast<std::int64_t>(steering.vector.size()) == x.rows);
   assert(h.empty() || (h.rows == x.rows && h.cols == x.cols && weight.view().cols == x.cols));
   for ([[maybe_unused]] const Matrix& p : partials)
-    assert(p.rows == x.rows && p.cols == x.cols && p.dtype == DType::Float32);
+    assert(p.rows == x.rows && p.cols == x.cols && p.dtype == partials.front().dtype);
+  const bool narrow = !partials.empty() && partials.front().dtype == DType::BFloat16;
   const Rounding to_residual = rounding_to(residual);
   const std::int64_t d = x.cols;
 #pragma omp parallel num_threads(threads_)
   {
     std::vector<const float*> rows(partials.size());
+    std::vector<float> widened(narrow ? partials.size() * static_cast<std::size_t>(d) : 0);
 #pragma omp for schedule(static)
     for (std::int64_t r = 0; r < x.rows; ++r) {
       float* row = x.as<float>() + r * d;
-      for (std::size_t p = 0; p < partials.size(); ++p) rows[p] = partials[p].as<float>() + r * d;
+      for (std::size_t p = 0; p < partials.size(); ++p)
+        rows[p] = narrow ? widen(partials[p].as<std::uint16_t>() + r * d, d, &widened[p * static_cast<std::size_t>(d)])
+                         : partials[p].as<float>() + r * d;
       if (!rows.empty()) loops_.add(row, rows.data(), static_cast<std::int64_t>(rows.size()), d, to_residual);
       const auto at = static_cast<std::size_t>(r);
       if (!steering.vector.empty() && steering.vector[at] >= 0) {

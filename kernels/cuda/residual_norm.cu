@@ -12,9 +12,15 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kMostPartials = 16;
 
+/// All of one type. The branch on it is the same for every thread and hides behind the loads.
 struct Partials {
-  const float* rows[kMostPartials];
+  const void* rows[kMostPartials];
   int count;
+  bool narrow;  // bfloat16
+  __device__ float at(int p, std::int64_t i) const {
+    return narrow ? cuda::to_float(static_cast<const __nv_bfloat16*>(rows[p])[i])
+                  : static_cast<const float*>(rows[p])[i];
+  }
 };
 
 /// Null `vector`: no row is steered.
@@ -35,7 +41,7 @@ __device__ double update(float* x, const Partials& partials, const Steps& steps,
     const std::int64_t at = row * cols + c;
     float value = x[at];
     if (partials.count > 0) {
-      for (int p = 0; p < partials.count; ++p) value = value + partials.rows[p][at];
+      for (int p = 0; p < partials.count; ++p) value = value + partials.at(p, at);
       value = cuda::rounded<Residual>(value);
     }
     if (vector >= 0) {
@@ -78,8 +84,9 @@ void CudaBackend::residual_norm(Matrix x, std::span<const Matrix> partials, cons
     cuda::unsupported("partial sums of ranks", static_cast<long long>(partials.size()), kMostPartials);
   Partials sums{};
   for (const Matrix& p : partials) {
-    assert(p.rows == x.rows && p.cols == x.cols && p.dtype == DType::Float32);
-    sums.rows[sums.count++] = p.as<const float>();
+    assert(p.rows == x.rows && p.cols == x.cols && p.dtype == partials.front().dtype);
+    sums.narrow = p.dtype == DType::BFloat16;
+    sums.rows[sums.count++] = p.data;
   }
   Steps steps{};
   if (!steering.vector.empty()) {

@@ -32,6 +32,9 @@ Choice choose(const ModelSpec& model, const ModelSource& source, const std::opti
               const GpuChoice& gpus) {
   Choice choice = decided.value_or(Choice{source.dtype(), 1});
   choice.dtype = model.dtype.value_or(choice.dtype);
+  if (model.partials == DType::BFloat16 && choice.dtype != DType::BFloat16)
+    bad_input("{}: model '{}': partials: bfloat16: expected a model that computes in bfloat16, found {}",
+              model.partials_mark.text(), model.name, name_of(choice.dtype));
   if (model.tensor_parallel)
     choice.tensor_parallel = *model.tensor_parallel;
   else if (!decided && gpus)

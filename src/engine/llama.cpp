@@ -10,9 +10,9 @@ void append(std::vector<Piece>& to, std::vector<Piece> more) {
 
 }  // namespace
 
-Llama::Llama(Backend& backend, Team& team, const ModelConfig& config, const WeightSource& source, DType residual,
+Llama::Llama(Backend& backend, Team& team, const ModelConfig& config, const WeightSource& source, Rounded to,
              Residence residence)
-    : backend_(backend), team_(team), config_(config), residual_(residual) {
+    : backend_(backend), team_(team), config_(config), to_(to) {
   const ModelShape& s = config.shape;
   const Share share{team.rank(), team.size()};
   const bool resident = residence == Residence::Resident;

@@ -38,7 +38,7 @@ struct Pass::Work {
   Tensor x;                            // [rows, D] float32: the residual stream of every row
   Tensor k, v;                         // [rows alive in the last block, K_r*E]: of the block at work
   Tensor h, q, attended, gate, up;     // a chunk's activations
-  Tensor partial;                      // a chunk's [R, D] float32, before the team's sum
+  Tensor partial;                      // a chunk's [R, D], float32 or narrower, before the team's sum
   std::vector<std::int32_t> position;  // of every row
   std::vector<std::int32_t> vector;    // what the block at work adds to each row on entry, -1: nothing
   std::vector<float> coefficient;
@@ -225,7 +225,8 @@ void Pass::block_chunk(const LayerWeights& w, std::int64_t first, std::int64_t c
   if (work.steers) steering = {work.vectors.view(), mine(work.vector), mine(work.coefficient)};
   const Matrix x = work.x.row_range(first, count);
   const Matrix h = chunk_of(work.h), q = chunk_of(work.q), attended = chunk_of(work.attended);
-  const Matrix gate = chunk_of(work.gate), up = chunk_of(work.up), partial = chunk_of(work.partial);
+  const Matrix gate = chunk_of(work.gate), up = chunk_of(work.up);
+  const Matrix partial{work.partial.view().data, count, x.cols, model_.partials()};
   const Matrix k = work.k.row_range(first, count), v = work.v.row_range(first, count);
 
   on.residual_norm(x, {}, steering, residual, w.attention_norm, eps, h);

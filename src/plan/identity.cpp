@@ -111,6 +111,11 @@ void describe_sweep(const SweepSpec& spec, Description& d) {
   }
 }
 
+/// Whether ranks exchange other partials than the usual. A team of one exchanges none, whatever the spec says.
+bool exchanges_narrowed(const ModelSpec& spec, const ModelPlan& model) {
+  return model.facts.tensor_parallel > 1 && spec.partials != DType::Float32;
+}
+
 void describe_model(const SweepSpec& spec, const ModelPlan& model, Description& d) {
   const ModelSpec& m = spec_of(spec, model);
   const std::string key = fmt::format("models[{}]", m.name);
@@ -119,6 +124,7 @@ void describe_model(const SweepSpec& spec, const ModelPlan& model, Description& 
   d.line(key + ".dtype", name_of(model.facts.dtype));
   d.line(key + ".residual", m.residual_in_model_dtype ? "model" : "float32");
   d.line(key + ".tensor_parallel", model.facts.tensor_parallel);
+  if (exchanges_narrowed(m, model)) d.line(key + ".partials", name_of(m.partials));
   d.line(key + ".format", name_of(m.format));
   std::vector<std::string_view> sources;
   for (const VectorPlan& v : model.vectors) sources.push_back(spec_of(spec, v).name);
@@ -141,6 +147,7 @@ std::uint64_t model_content(const SweepSpec& spec, const ModelPlan& model) {
   Fingerprint print;
   print.add(kRules).add(model.facts.identity).add(shape_line(model.facts.shape)).add(name_of(model.facts.dtype));
   print.add(std::int64_t{m.residual_in_model_dtype}).add(std::int64_t{model.facts.tensor_parallel});
+  if (exchanges_narrowed(m, model)) print.add(name_of(m.partials));
   return print.add(name_of(m.format)).value();
 }
 

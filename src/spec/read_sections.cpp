@@ -133,6 +133,11 @@ void read_numerics(const Fields& fields, ModelSpec& model) {
     if (i && *i > 0) model.tensor_parallel = 1 << (*i - 1);
     model.tensor_parallel_mark = f->mark();
   }
+  if (const auto f = fields.get("partials")) {
+    constexpr std::array<std::string_view, 2> kPartials = {"float32", "bfloat16"};
+    if (f->choice(kPartials).value_or(0) == 1) model.partials = DType::BFloat16;
+    model.partials_mark = f->mark();
+  }
   if (const auto f = fields.get("weights")) {
     constexpr std::array<std::string_view, 3> kPlaces = {"auto", "resident", "streamed"};
     model.weights = static_cast<WeightsIn>(f->choice(kPlaces).value_or(0));
@@ -150,9 +155,9 @@ void read_format(const Field& field, ModelSpec& model) {
 }
 
 void read_model(const Field& field, SweepSpec& spec) {
-  const Fields fields(
-      field, "a model",
-      {"name", "path", "dtype", "residual", "tensor_parallel", "weights", "format", "layers", "coefficients", "runs"});
+  const Fields fields(field, "a model",
+                      {"name", "path", "dtype", "residual", "tensor_parallel", "partials", "weights", "format",
+                       "layers", "coefficients", "runs"});
   if (!fields.ok()) return;
   ModelSpec model;
   model.mark = field.mark();

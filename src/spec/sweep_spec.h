@@ -74,12 +74,13 @@ struct ModelSpec {
   std::optional<DType> dtype;            // nullopt: auto, the checkpoint's
   bool residual_in_model_dtype = false;  // residual: float32 | model
   std::optional<int> tensor_parallel;    // nullopt: auto
+  DType partials = DType::Float32;       // what ranks of a team exchange: float32 | bfloat16
   WeightsIn weights = WeightsIn::Auto;   // weights: auto (by what fits) | resident | streamed
   PromptFormat format = PromptFormat::CaaLlama2Chat;
   std::optional<LayerSelection> layers;          // over the top level's
   std::optional<Coefficients> coefficients;      // over the top level's
   std::optional<std::vector<std::string>> runs;  // names of the sweep's runs this model takes part in; all if absent
-  Mark mark, tensor_parallel_mark;
+  Mark mark, tensor_parallel_mark, partials_mark;
 };
 
 /// A vector source V: a behavior's contrast pairs.

@@ -9,8 +9,8 @@ LoadedModel load_model(const ModelSpec& spec, const ModelFacts& facts, std::uniq
   const ModelSource source(spec.path);
   source.check();
   LoadedModel model{&spec, source.config(), source.tokenizer(), std::move(backend), nullptr};
-  const DType residual = spec.residual_in_model_dtype ? facts.dtype : DType::Float32;
-  model.llama = std::make_unique<Llama>(*model.backend, team, source.config(), source.weights(), residual, residence);
+  const Rounded to{spec.residual_in_model_dtype ? facts.dtype : DType::Float32, spec.partials};
+  model.llama = std::make_unique<Llama>(*model.backend, team, source.config(), source.weights(), to, residence);
   return model;
 }
 

@@ -48,6 +48,27 @@ def test_bfloat16_teams_stay_within_the_stated_tolerance(sweep):
     assert np.abs(difference.mean(axis=0)).max() < 0.005
 
 
+def test_bfloat16_partials_are_another_result_near_the_usual_one(sweep, program):
+    """Rounded once more than the usual ones, so under the same tolerance; forks and any number of teams keep the bits."""
+
+    def narrowed(name, degree=2, dtype="bfloat16"):
+        s = sweep(name, dtype=dtype, tensor_parallel=degree, pairs=12, questions=6)
+        spec = s.folder / "sweep.yaml"
+        spec.write_text(spec.read_text().replace("    dtype:", "    partials: bfloat16\n    dtype:"))
+        return s
+
+    usual = sweep("usual", dtype="bfloat16", tensor_parallel=2, pairs=12, questions=6)
+    wide, narrow = usual.must_run(3), narrowed("narrow").must_run(3)
+    assert_same_bits(narrow, narrowed("naive").must_run(5, "--naive"))
+    name = "demo/runs/refusal/letter_logprob"
+    difference = np.abs(np.exp(wide[name]) - np.exp(narrow[name]))
+    assert 0 < difference.max() < 0.02
+    alone = narrowed("alone", degree=1).must_run(1)  # one rank exchanges nothing
+    assert_same_bits(alone, sweep("one", dtype="bfloat16", pairs=12, questions=6).must_run(1))
+    refused = narrowed("float32", dtype="float32").run(1)
+    assert refused.returncode == 2 and "expected a model that computes in bfloat16, found float32" in refused.stdout
+
+
 def kill_one(process, rng) -> None:
     """kill -9 of one rank of a launch (or of mpirun itself), chosen at random."""
     children = os.popen(f"pgrep -P {process.pid}").read().split()

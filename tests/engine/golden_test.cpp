@@ -48,7 +48,7 @@ class Golden : public testing::TestWithParam<const char*> {
     shape_ = shape_of(golden_.at("config"));
     write_model(folder_.path(), shape_, DType::Float32, golden_.at("seed").get<std::uint64_t>());
     model_ = std::make_unique<Llama>(*backend_, team_, read_config(folder_.path()),
-                                     CheckpointWeights(Checkpoint(folder_.path())), DType::Float32);
+                                     CheckpointWeights(Checkpoint(folder_.path())), Rounded{});
     for (int id = 0; id < shape_.vocabulary; ++id) vocabulary_.push_back(id);
   }
 

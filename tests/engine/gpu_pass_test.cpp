@@ -47,9 +47,9 @@ class GpuPass : public testing::TestWithParam<DType> {
     model_ = load(*gpu_, session().size() > 1 ? static_cast<Team&>(staged_) : static_cast<Team&>(solo_));
   }
 
-  std::unique_ptr<Llama> load(Backend& on, Team& team) {
+  std::unique_ptr<Llama> load(Backend& on, Team& team, Rounded to = {}) {
     const Checkpoint checkpoint(folder_.path());
-    return std::make_unique<Llama>(on, team, config_, CheckpointWeights(checkpoint), DType::Float32);
+    return std::make_unique<Llama>(on, team, config_, CheckpointWeights(checkpoint), to);
   }
 
   Sequence cell(int position, int layer) const {
@@ -112,6 +112,24 @@ TEST_P(GpuPass, IsNearTheCpus) {
   }
 }
 
+class GpuPassInBfloat16 : public GpuPass {};
+
+TEST_P(GpuPassInBfloat16, ExchangesNarrowPartialsInTeamsAndForksKeepTheirBits) {
+  const bool team = session().size() > 1;
+  const auto narrow = load(*gpu_, team ? static_cast<Team&>(staged_) : solo_, {.partials = DType::BFloat16});
+  const Sequence c = cell(20, 1);
+  Pass pass(*narrow, vectors_);
+  pass.add({.tokens = some_tokens(), .wants_head = true});
+  pass.add(c);
+  pass.run(selected_);
+  const Head found = naive(*narrow, c), wide = naive(*model_, c);
+  EXPECT_EQ(found.log_probability, pass.head(1).log_probability);
+  EXPECT_EQ(found.log_probability == wide.log_probability, !team);
+  for (std::size_t s = 0; s < selected_.size(); ++s)
+    EXPECT_NEAR(found.log_probability[s], wide.log_probability[s], 0.1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Partials, GpuPassInBfloat16, testing::Values(DType::BFloat16));
 INSTANTIATE_TEST_SUITE_P(DTypes, GpuPass, testing::Values(DType::Float32, DType::Float16, DType::BFloat16),
                          [](const auto& dtype) { return std::string(name_of(dtype.param)); });
 

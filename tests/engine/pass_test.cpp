@@ -56,7 +56,7 @@ class PassTest : public testing::TestWithParam<std::tuple<DType, bool>> {
     const Checkpoint checkpoint(folder_.path());
     backend_ = make_cpu_backend(dtype, 2);
     model_ = std::make_unique<Llama>(*backend_, team_, config, CheckpointWeights(checkpoint),
-                                     residual_in_model_dtype ? dtype : DType::Float32);
+                                     Rounded{.residual = residual_in_model_dtype ? dtype : DType::Float32});
   }
 
   /// One full forward of the whole sequence, alone in its pass.

@@ -49,7 +49,7 @@ class Streaming : public testing::TestWithParam<std::tuple<DType, int>> {
 
   Llama load(Residence residence) {
     const Checkpoint checkpoint(folder_.path());
-    return {*backend_, team_, read_config(folder_.path()), CheckpointWeights(checkpoint), DType::Float32, residence};
+    return {*backend_, team_, read_config(folder_.path()), CheckpointWeights(checkpoint), Rounded{}, residence};
   }
 
   TemporaryFolder folder_;
@@ -105,8 +105,8 @@ TEST_P(Streaming, NamesATensorThatIsMissingBeforeAnythingRuns) {
   ModelConfig config = read_config(folder_.path());
   ++config.shape.n_layers;
   const Checkpoint checkpoint(folder_.path());
-  const std::string sentence = error_of(
-      [&] { Llama(*backend_, team_, config, CheckpointWeights(checkpoint), DType::Float32, Residence::Streamed); });
+  const std::string sentence =
+      error_of([&] { Llama(*backend_, team_, config, CheckpointWeights(checkpoint), Rounded{}, Residence::Streamed); });
   EXPECT_NE(sentence.find("model.layers.4.input_layernorm.weight"), sentence.npos) << sentence;
 }
 

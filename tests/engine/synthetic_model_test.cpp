@@ -86,7 +86,7 @@ std::vector<double> head_of(const std::string& name, DType dtype, DType residual
   const ModelSource source(name);
   const auto backend = make_cpu_backend(dtype, 1);
   SoloTeam team;
-  Llama model(*backend, team, source.config(), source.weights(), residual);
+  Llama model(*backend, team, source.config(), source.weights(), Rounded{.residual = residual});
   Pass pass(model, {});
   const std::vector<std::int32_t> selected{3, 80, 258};
   Sequence sequence;

@@ -68,6 +68,20 @@ TEST(ResidualNorm, AddsPartialsInOrderSteersAndRoundsEachStep) {
       }
 }
 
+TEST(ResidualNorm, AddsBfloat16PartialsByTheirValues) {
+  const auto backend = make_cpu_backend(DType::BFloat16, 2);
+  const auto x = random_values(33 * 75, 1), a = random_values(33 * 75, 2, DType::BFloat16),
+             b = random_values(33 * 75, 3, DType::BFloat16);
+  const auto sum_of = [&](DType dtype) {
+    const Tensor xs = tensor_of(*backend, 33, 75, x);
+    const Tensor as = upload_as(*backend, dtype, 33, 75, a), bs = upload_as(*backend, dtype, 33, 75, b);
+    const Matrix partials[] = {as.view(), bs.view()};
+    backend->residual_norm(xs.view(), partials, {}, DType::Float32, Tensor(), 1e-5f, Matrix());
+    return values_of(*backend, xs.view());
+  };
+  EXPECT_EQ(sum_of(DType::BFloat16), sum_of(DType::Float32));
+}
+
 TEST(ResidualNorm, WithoutPartialsSteeringOrNormLeavesXAsItIs) {
   const auto backend = make_cpu_backend(DType::BFloat16, 2);
   const auto x = random_values(5 * 20, 1);

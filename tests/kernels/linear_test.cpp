@@ -38,6 +38,18 @@ TEST(Linear, MatchesAFloat64ProductAtOddSizes) {
       }
 }
 
+TEST(Linear, RoundsItsSumsToABfloat16Output) {
+  const auto backend = make_cpu_backend(DType::BFloat16, 2);
+  for (const std::int64_t n : {1, 64, 515}) {
+    const Tensor in = tensor_of(*backend, 33, 129, random_values(33 * 129, 1, DType::BFloat16));
+    const Tensor weight = backend->load_weight(host(random_values(n * 129, 2, DType::BFloat16), n, 129));
+    const Tensor wide = poisoned(*backend, 33, n), narrow = backend->allocate(33, n, DType::BFloat16);
+    backend->linear(in.view(), weight, wide.view(), Round::ToCompute);
+    backend->linear(in.view(), weight, narrow.view(), Round::None);
+    EXPECT_EQ(widened(*backend, narrow.view()), values_of(*backend, wide.view())) << n;
+  }
+}
+
 TEST(Linear, ReadsAColumnSliceOfACheckpointInAnyTypeAndRoundsItToTheComputeType) {
   constexpr std::int64_t kRows = 70, kCols = 48, kStride = 100;
   const auto wide = random_values(kRows * kStride, 3);

@@ -114,6 +114,18 @@ TEST(PlanFingerprint, DependsOnAllThatDecidesTheResultsAndTheDescriptionNamesIt)
   }
 }
 
+TEST(PlanFingerprint, CountsNarrowPartialsWhereTeamsExchangeThem) {
+  const auto with = [](DType partials, int degree) {
+    return made([=](SweepSpec& s, auto& f) { s.models[1].partials = partials, f[1].tensor_parallel = degree; });
+  };
+  const auto print = [](const Made& m) { return m.plan.fingerprint; };
+  EXPECT_EQ(print(with(DType::Float32, 1)), print(with(DType::BFloat16, 1)));
+  EXPECT_NE(print(with(DType::Float32, 2)), print(with(DType::BFloat16, 2)));
+  EXPECT_THAT(with(DType::BFloat16, 2).text, HasSubstr("models[large].partials: bfloat16\n"));
+  const Made wide = with(DType::Float32, 2), narrow = with(DType::BFloat16, 2);
+  EXPECT_NE(wide.plan.units.back().content, narrow.plan.units.back().content);
+}
+
 TEST(PlanDescription, CanBeReadByPeople) {
   const std::string text = made().text;
   EXPECT_THAT(text, HasSubstr("behaviors: refusal, myopia, hope\n"));

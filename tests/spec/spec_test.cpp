@@ -21,6 +21,7 @@ models:
     path: ./model/../model
     dtype: bfloat16
     residual: model
+    partials: bfloat16
     tensor_parallel: 8
     format: caa-base
     weights: streamed
@@ -74,6 +75,7 @@ TEST(Spec, KeepsWhatEachModelSays) {
   EXPECT_EQ(plain.path, folder / "model");
   EXPECT_EQ(plain.dtype, std::nullopt);
   EXPECT_FALSE(plain.residual_in_model_dtype);
+  EXPECT_EQ(plain.partials, DType::Float32);
   EXPECT_EQ(plain.tensor_parallel, std::nullopt);
   EXPECT_EQ(plain.format, PromptFormat::CaaLlama2Chat);
   EXPECT_EQ(plain.weights, WeightsIn::Auto);
@@ -82,11 +84,12 @@ TEST(Spec, KeepsWhatEachModelSays) {
   EXPECT_EQ(full.path, folder / "model");
   EXPECT_EQ(full.dtype, DType::BFloat16);
   EXPECT_TRUE(full.residual_in_model_dtype);
+  EXPECT_EQ(full.partials, DType::BFloat16);
   EXPECT_EQ(full.tensor_parallel, 8);
-  EXPECT_EQ(full.tensor_parallel_mark.line, 12);
+  EXPECT_EQ(full.tensor_parallel_mark.line, 13);
   EXPECT_EQ(full.format, PromptFormat::CaaBase);
   EXPECT_EQ(full.weights, WeightsIn::Stream);
-  EXPECT_EQ(full.layers->mark.text(), (folder / "sweep.yaml") + ":15:13: models[1].layers");
+  EXPECT_EQ(full.layers->mark.text(), (folder / "sweep.yaml") + ":16:13: models[1].layers");
   EXPECT_EQ(full.coefficients->unit, CoefficientUnit::ResidualNorm);
   EXPECT_THAT(*full.runs, ElementsAre("refusal-everywhere", "refusal"));
 }

@@ -26,12 +26,13 @@ struct Normed {
 };
 
 /// Two partial sums and a steering vector for three rows of four.
-Normed residual_norm_on(Backend& on, DType residual, std::int64_t rows, std::int64_t d, std::int64_t first = 0) {
+Normed residual_norm_on(Backend& on, DType residual, std::int64_t rows, std::int64_t d, std::int64_t first = 0,
+                        DType partial = DType::Float32) {
   const std::int64_t all = rows + first;
   const auto dtype = on.compute_dtype();
   const Tensor x = tensor_of(on, all, d, random_values(all * d, 1, residual));
-  const Tensor a = tensor_of(on, all, d, random_values(all * d, 2)),
-               b = tensor_of(on, all, d, random_values(all * d, 3));
+  const Tensor a = upload_as(on, partial, all, d, random_values(all * d, 2, partial)),
+               b = upload_as(on, partial, all, d, random_values(all * d, 3, partial));
   const Tensor vectors = tensor_of(on, 3, d, random_values(3 * d, 4)), h = poisoned_activations(on, rows, d);
   const Tensor norm = on.load_norm(host(random_values(d, 5, dtype), 1, d));
   std::vector<std::int32_t> vector;
@@ -58,6 +59,14 @@ TEST_F(CudaElementwise, ResidualNormHasTheCpusResidualAndItsNormWithinAStep) {
           EXPECT_EQ(found.x, expected.x);
           expect_near(found.h, expected.h, 2 * one_step(dtype), 1e-7);
         }
+}
+
+TEST_F(CudaElementwise, ResidualNormAddsBfloat16PartialsAsTheCpuDoes) {
+  const DType narrow = DType::BFloat16;
+  const Normed found = residual_norm_on(*gpu(narrow), DType::Float32, 33, 75, 0, narrow);
+  const Normed expected = residual_norm_on(*cpu(narrow), DType::Float32, 33, 75, 0, narrow);
+  EXPECT_EQ(found.x, expected.x);
+  expect_near(found.h, expected.h, 2 * one_step(narrow), 1e-7);
 }
 
 TEST_F(CudaElementwise, ResidualNormGivesARowTheSameBitsAmongAnyOthers) {

@@ -24,16 +24,6 @@ class Gpu : public ::testing::Test {
   static std::unique_ptr<Backend> cpu(DType compute) { return make_cpu_backend(compute, 2); }
 };
 
-inline Tensor upload_as(Backend& on, DType dtype, std::int64_t rows, std::int64_t cols,
-                        const std::vector<float>& values) {
-  if (dtype == DType::Float32) return tensor_of(on, rows, cols, values);
-  std::vector<std::uint16_t> halves;
-  for (const float v : values) halves.push_back(dtype == DType::BFloat16 ? float_to_bfloat16(v) : float_to_float16(v));
-  Tensor t = on.allocate(rows, cols, dtype);
-  on.upload(t.view(), std::as_bytes(std::span(halves)));
-  return t;
-}
-
 /// In the type that the backend keeps activations in.
 inline Tensor activations(Backend& on, std::int64_t rows, std::int64_t cols, const std::vector<float>& values) {
   return upload_as(on, on.activation_dtype(), rows, cols, values);
@@ -45,17 +35,6 @@ inline Tensor poisoned_as(Backend& on, DType dtype, std::int64_t rows, std::int6
 
 inline Tensor poisoned_activations(Backend& on, std::int64_t rows, std::int64_t cols) {
   return poisoned_as(on, on.activation_dtype(), rows, cols);
-}
-
-/// Any matrix, widened to float32.
-inline std::vector<float> widened(Backend& on, const Matrix& m) {
-  if (m.dtype == DType::Float32) return values_of(on, m);
-  std::vector<std::uint16_t> halves(static_cast<std::size_t>(m.rows * m.cols));
-  on.download(m, std::as_writable_bytes(std::span(halves)));
-  std::vector<float> values;
-  for (const std::uint16_t h : halves)
-    values.push_back(m.dtype == DType::BFloat16 ? bfloat16_to_float(h) : float16_to_float(h));
-  return values;
 }
 
 /// Every pair of values within `relative` of the expected one or `absolute`; stops at the first that is not.

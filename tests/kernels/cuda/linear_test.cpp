@@ -38,6 +38,16 @@ TEST_F(CudaLinear, IsNearTheCpusAtOddSizes) {
       }
 }
 
+TEST_F(CudaLinear, RoundsItsSumsToABfloat16Output) {
+  const auto on = gpu(DType::BFloat16);
+  const Tensor in = activations(*on, 33, 64, random_values(33 * 64, 1, DType::BFloat16));
+  const Tensor weight = on->load_weight(host(random_values(80 * 64, 2, DType::BFloat16), 80, 64));
+  const Tensor wide = poisoned(*on, 33, 80), narrow = poisoned_as(*on, DType::BFloat16, 33, 80);
+  on->linear(in.view(), weight, wide.view(), Round::None);
+  on->linear(in.view(), weight, narrow.view(), Round::None);
+  expect_near(widened(*on, narrow.view()), values_of(*on, wide.view()), one_step(DType::BFloat16), 1e-7);
+}
+
 TEST_F(CudaLinear, KeepsNaNAndInfinityInTheirRows) {
   const auto on = gpu(DType::BFloat16);
   auto x = random_values(40 * 64, 8, DType::BFloat16);
