@@ -41,4 +41,9 @@ scripts/try_bundle.sh build/bundle "$build/steergrid" "$venv/bin/python" || [ $?
 
 step "long tests"
 ctest --test-dir "$build" --output-on-failure --label-regex long --output-junit "$results/ctest-long.xml"
-STEERGRID=$root/$build/steergrid STORE_WRITER=$root/$build/tests/store/store_writer "$venv/bin/python" -m pytest -q tests -m long --junitxml="$results/pytest-long.xml"
+long_tests() {
+  STEERGRID=$root/$build/steergrid STORE_WRITER=$root/$build/tests/store/store_writer \
+    "$venv/bin/python" -m pytest -q -m long --junitxml="$results/pytest-$1.xml" "${@:2}"
+}
+long_tests long tests --ignore tests/slurm
+long_tests slurm tests/slurm -n 2 # jobs wait for Slurm most of the time
