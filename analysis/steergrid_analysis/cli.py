@@ -56,11 +56,9 @@ def report(sweep: SweepSummary, folder: Path) -> None:
     """Writes figures/, tables/ and report.html under `folder`."""
     from . import figures, page, tables  # matplotlib and plotly load only where they are needed
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    drawn, count = [], 0
-    for entry in figures.all_figures(sweep):
-        figure = entry.draw()
-        count += len(figures.save(figure, folder / "figures", entry.stem))
-        drawn.append((entry, (folder / "figures" / f"{entry.stem}.png").read_bytes()))
+    entries = list(figures.all_figures(sweep))
+    count = len(figures.save_all(entries, folder / "figures"))
+    drawn = [(entry, (folder / "figures" / f"{entry.stem}.png").read_bytes()) for entry in entries]
     written = tables.write_all(sweep, folder / "tables")
     path = folder / "report.html"
     path.write_text(page.render(sweep, drawn), encoding="utf-8", newline="\n")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import multiprocessing
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +134,23 @@ def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
     figure.set_layout_engine("none")  # the layout stands: the PDF need not find it again
     figure.savefig(paths[1], metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return paths
+
+
+def save_all(entries: list[FigureEntry], folder: Path) -> list[Path]:
+    """Draws and writes every figure, as many at once as the process has cores; returns all paths in order."""
+    workers = min(len(os.sched_getaffinity(0)), len(entries))
+    if workers < 2:
+        return [path for entry in entries for path in save(entry.draw(), folder, entry.stem)]
+    forked = multiprocessing.get_context("fork")  # entries are functions: inherited, since they cannot be sent
+    with ProcessPoolExecutor(workers, forked, _inherit, (entries, folder)) as pool:
+        return [path for paths in pool.map(_save_one, range(len(entries))) for path in paths]
+
+
+def _inherit(entries: list[FigureEntry], folder: Path) -> None:
+    global _to_draw
+    _to_draw = entries, folder
+
+
+def _save_one(index: int) -> list[Path]:
+    entries, folder = _to_draw
+    return save(entries[index].draw(), folder, entries[index].stem)

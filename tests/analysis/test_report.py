@@ -27,6 +27,17 @@ def report_of(file_of, tmp_path):
     return report
 
 
+def test_figures_are_the_same_whether_drawn_at_once_or_one_by_one(report_of, monkeypatch):
+    drawn = {}
+    for cores in ({0}, {0, 1}):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _process, cores=cores: cores)
+        folder = report_of() / "figures"
+        drawn[len(cores)] = {path.name: path.read_bytes() for path in folder.iterdir()}
+        for path in folder.iterdir():
+            path.unlink()
+    assert drawn[1] and drawn[1] == drawn[2]
+
+
 class Elements(HTMLParser):
     """Every element's attributes, and the text outside scripts and styles."""
 
