@@ -37,6 +37,8 @@ scripts/fuzz.sh -max_total_time=60 -seed=1
 step "the bundle, moved to an empty root"
 cmake --build "$build" --target steergrid_bundled test_kernels
 scripts/bundle.sh "$build" build/bundle
+bytes=$(du -sb build/bundle | cut -f1)
+[ "$bytes" -lt 60000000 ] || { echo "bundle: expected less than 60000000 bytes, found $bytes" >&2; exit 1; }
 scripts/try_bundle.sh build/bundle "$build/steergrid" "$venv/bin/python" || [ $? -eq 77 ]
 
 step "long tests"
