@@ -5,4 +5,4 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 log=$root/$1/tidy.log
 run-clang-tidy-14 -quiet -p "$root/$1" -j "$(nproc)" "$root/(src|kernels)/.*\.cpp" 2>/dev/null >"$log" ||
-  { grep -E "(warning|error):" "$log" | sort -u; exit 1; }
+  { grep -E "(warning|error):" "$log" | sort -u || tail "$log"; exit 1; }

@@ -81,6 +81,9 @@ class CpuBackend final : public Backend {
 /// Memory of at least `bytes` on a 64-byte boundary, freed by std::free. Throws Error if there is none.
 void* allocate_aligned(std::size_t bytes);
 
+/// Widens `n` values of `dtype` that may lie at any address (checkpoints align nothing).
+void widen(const std::byte* from, DType dtype, std::int64_t n, float* to);
+
 Rounding rounding_to(DType dtype);
 
 }  // namespace steergrid

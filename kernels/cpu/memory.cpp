@@ -13,9 +13,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
 namespace steergrid {
-namespace {
 
-/// Widens `n` values of `dtype` that may lie at any address (checkpoints align nothing).
 void widen(const std::byte* from, DType dtype, std::int64_t n, float* to) {
   if (dtype == DType::Float32) {
     std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
@@ -27,6 +25,8 @@ void widen(const std::byte* from, DType dtype, std::int64_t n, float* to) {
     to[i] = dtype == DType::BFloat16 ? bfloat16_to_float(half) : float16_to_float(half);
   }
 }
+
+namespace {
 
 /// Pages of their own for a weight: where blocks stream, one thread allocates them and another frees them, and malloc
 /// would keep as much again for either.

@@ -5,14 +5,6 @@
 #include "kernels/cpu/cpu_backend.h"
 
 namespace steergrid {
-namespace {
-
-const float* widen(const std::uint16_t* from, std::int64_t n, float* to) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = bfloat16_to_float(from[i]);
-  return to;
-}
-
-}  // namespace
 
 void CpuBackend::residual_norm(Matrix x, std::span<const Matrix> partials, const Steering& steering, DType residual,
                                const Tensor& weight, float epsilon, Matrix h) {
@@ -32,9 +24,12 @@ void CpuBackend::residual_norm(Matrix x, std::span<const Matrix> partials, const
 #pragma omp for schedule(static)
     for (std::int64_t r = 0; r < x.rows; ++r) {
       float* row = x.as<float>() + r * d;
-      for (std::size_t p = 0; p < partials.size(); ++p)
-        rows[p] = narrow ? widen(partials[p].as<std::uint16_t>() + r * d, d, &widened[p * static_cast<std::size_t>(d)])
-                         : partials[p].as<float>() + r * d;
+      for (std::size_t p = 0; p < partials.size(); ++p) {
+        const Matrix part = partials[p].row_range(r, 1);
+        float* wide = narrow ? &widened[p * static_cast<std::size_t>(d)] : part.as<float>();
+        if (narrow) widen(part.as<std::byte>(), part.dtype, d, wide);
+        rows[p] = wide;
+      }
       if (!rows.empty()) loops_.add(row, rows.data(), static_cast<std::int64_t>(rows.size()), d, to_residual);
       const auto at = static_cast<std::size_t>(r);
       if (!steering.vector.empty() && steering.vector[at] >= 0) {
