@@ -6,17 +6,19 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/in_a_child.h"
 
 namespace steergrid {
 namespace {
 
 constexpr std::size_t kMostLines = 20;  // of differences
 
-const std::string& not_the_output(const std::string& file, const std::string& output) {
+store::OldResults open(const std::string& file, const std::string& output, const std::string& identity, bool mixed) {
   std::error_code ignored;
   if (std::filesystem::equivalent(file, output, ignored))
     bad_input("--reuse: expected an older result file, found the sweep's own output {}", output);
-  return file;
+  try_in_a_child(file, [&] { store::OldResults(file, identity, mixed); });
+  return {file, identity, mixed};
 }
 
 }  // namespace
@@ -25,7 +27,7 @@ Reuse::Reuse(const std::string& file, const Prepared& prepared, const store::Pro
     : file_(file),
       plan_text_(provenance.plan_text),
       prepared_(prepared),
-      old_(not_the_output(file, prepared.spec.output), provenance.identity, allow_mixed) {}
+      old_(open(file, prepared.spec.output, provenance.identity, allow_mixed)) {}
 
 void Reuse::copy_into(store::ResultFile& output) const {
   const store::Reused reused = old_.copy_into(output, prepared_.plan, prepared_.spec);

@@ -13,6 +13,7 @@
 #include "app/start_together.h"
 #include "app/supervise.h"
 #include "app/worker_side.h"
+#include "base/in_a_child.h"
 #include "base/log.h"
 #include "comm/lifelines.h"
 #include "comm/mpi_team.h"
@@ -22,6 +23,7 @@
 #include "farm/run_inline.h"
 #include "plan/identity.h"
 #include "store/create.h"
+#include "store/status.h"
 
 namespace steergrid {
 namespace {
@@ -34,8 +36,14 @@ store::Provenance provenance_of(const Prepared& p, const Machine& machine) {
 /// Rank 0's part before anybody opens the file: creates it, or checks that it belongs to this plan and identity.
 /// Returns whether identities are mixed.
 bool ready_output(const Prepared& p, const store::Provenance& provenance, bool allow_mixed) {
-  if (store::stored_choices(p.spec.output))
-    return store::check_output(p.spec.output, p.plan, p.spec, provenance, allow_mixed);
+  const auto check = [&] { return store::check_output(p.spec.output, p.plan, p.spec, provenance, allow_mixed); };
+  if (store::stored_choices(p.spec.output)) {
+    try_in_a_child(p.spec.output, [&] {
+      check();
+      store::read_status(p.spec.output, 0);
+    });
+    return check();
+  }
   store::create_result_file(p.spec.output, p.plan, p.spec, provenance);
   return false;
 }

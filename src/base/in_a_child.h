@@ -2,6 +2,7 @@
 // do so in a child process: a crash is then one clear error, not a signal.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace steergrid {
@@ -9,5 +10,9 @@ namespace steergrid {
 /// Returns in a child process only, which goes on with the command. This one waits for it and ends with its exit code;
 /// if it was ended by a crash, throws Error (bad input) that names `file`. Before MPI and threads.
 void go_on_in_a_child(const std::string& file);
+
+/// Does `read` in a child process first, whose crash throws Error (bad input) that names `file`; what it throws there
+/// is for the caller to meet again. For programs that go on in this process: `read` must not use MPI, threads or a GPU.
+void try_in_a_child(const std::string& file, const std::function<void()>& read);
 
 }  // namespace steergrid

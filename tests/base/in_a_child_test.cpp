@@ -45,5 +45,24 @@ TEST(InAChild, ItsExitCodeIsTheProgramsOwn) {
   EXPECT_EXIT(program(), testing::ExitedWithCode(75), "");
 }
 
+TEST(InAChild, ATriedReadThatCrashesIsAnErrorAndTheProgramGoesOn) {
+  for (const int signal : {SIGSEGV, SIGABRT, SIGFPE}) {
+    try {
+      try_in_a_child("results.h5", [signal] { ::raise(signal); });
+      ADD_FAILURE() << "expected an error for signal " << signal;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::BadInput);
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: damaged"), HasSubstr(::strsignal(signal))));
+    }
+  }
+}
+
+TEST(InAChild, ATriedReadLeavesNothingBehind) {
+  int reads = 0;
+  try_in_a_child("results.h5", [&] { ++reads; });
+  try_in_a_child("results.h5", [] { bad_input("for the caller to meet again"); });
+  EXPECT_EQ(reads, 0);
+}
+
 }  // namespace
 }  // namespace steergrid

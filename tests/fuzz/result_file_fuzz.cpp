@@ -1,11 +1,14 @@
-// Any damage to a result file: a status, or one clear Error; nothing else, and nothing left open. An input is a list of
-// changes, of four bytes each, to a small good file that is made at the start: HDF5 would refuse almost any other bytes
-// at once. Places count only pieces of the file that are not all zero. Rows of results are not read here.
+// Any damage to a result file: a status, old results, a resumable file, or one clear Error; nothing else, and nothing
+// left open. An input is a byte that chooses a reader and a list of changes, of four bytes each, to a small good file
+// that is made at the start: HDF5 would refuse almost any other bytes at once. Places count only pieces of the file
+// that are not all zero. Rows of results are not read here.
 //
-// HDF5 itself crashes on some of them, which the commands that read files bear (base/in_a_child.h). So each input is
-// first read in a child process; only what that survives is read in this one, whose coverage libFuzzer sees. A child
-// that ends anywhere but in HDF5 is a finding.
+// HDF5 itself crashes on some of them, which the commands that read files bear (base/in_a_child.h). So a child process
+// reads them, one after the other until one ends it, and gives its coverage to this one, where libFuzzer sees it. A
+// child that ends anywhere but in HDF5 is a finding.
 #include <fcntl.h>
+#include <sanitizer/lsan_interface.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "base/error.h"
 #include "store/create.h"
@@ -23,6 +27,7 @@
 #include "store/reuse.h"
 #include "store/slabs.h"
 #include "store/status.h"
+#include "tests/fuzz/coverage.h"
 #include "tests/fuzz/fuzz_folder.h"
 #include "tests/store/example_plan.h"
 
@@ -38,9 +43,13 @@ using namespace steergrid;
 using namespace steergrid::store;
 
 constexpr std::size_t kPiece = 64;
+constexpr int kFilesALeakCheck = 500;
+constexpr int kFilesAReader = 20000;  // HDF5's forgotten memory goes with its process
 
 struct GoodFile {
-  std::string path, identity;
+  Example example;
+  std::string path;
+  Provenance provenance;
   std::vector<char> bytes;
   std::vector<std::size_t> places;  // offsets of the bytes that an input may change
   int descriptor = -1;
@@ -48,11 +57,12 @@ struct GoodFile {
 
 /// With units in every state and one launch.
 GoodFile make_good_file() {
-  const Example e = make_example({2, 2, 2, 2, ActivationStore::None, 1.5});
   GoodFile good;
+  good.example = make_example({2, 2, 2, 2, ActivationStore::None, 1.5});
+  const Example& e = good.example;
   good.path = fuzz_folder() + "/results.h5";
-  good.identity = to_json(run_identity(e.plan, e.spec, "cpu", "avx2", "none"));
-  create_result_file(good.path, e.plan, e.spec, {good.identity, e.plan_text, "1", "0", "2026"}, {64, false});
+  good.provenance = {to_json(run_identity(e.plan, e.spec, "cpu", "avx2", "none")), e.plan_text, "1", "0", "2026"};
+  create_result_file(good.path, e.plan, e.spec, good.provenance, {64, false});
   {
     const Handle file(H5Fopen(good.path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
     Slabs slabs(Doing(good.path), file.id(), H5P_DEFAULT);
@@ -96,10 +106,13 @@ void expect_only_errors(const Action& action) {
   if (H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL) != 0) std::abort();
 }
 
-void read_everything(const GoodFile& good) {
-  expect_only_errors([&] { stored_choices(good.path); });
-  expect_only_errors([&] { read_status(good.path, 0); });
-  expect_only_errors([&] { OldResults(good.path, good.identity, false).differences_from("one plan"); });
+void read_with(std::uint8_t reader, const GoodFile& good) {
+  expect_only_errors([&] {
+    const Example& e = good.example;
+    if (reader % 3 == 0) read_status(good.path, 0);
+    if (reader % 3 == 1) OldResults(good.path, good.provenance.identity, false).differences_from("one plan");
+    if (reader % 3 == 2) check_output(good.path, e.plan, e.spec, good.provenance, true);
+  });
 }
 
 /// Whether the innermost call of a sanitizer's report, the sanitizer's own and libc's left out, is one of HDF5's.
@@ -113,34 +126,111 @@ bool blames_hdf5(const std::string& report) {
   return false;
 }
 
-/// Whether a child process reads the file and lives. Ends the program where it does not through a fault of ours.
-bool survives(const GoodFile& good) {
+[[noreturn]] void end_with(const std::string& report) {
+  std::cerr << std::ifstream(report).rdbuf();
+  std::abort();
+}
+
+enum class Answer : std::uint8_t { Lives, Leaks };
+
+/// A child process that reads the file whenever it is asked to, until a read ends it.
+class Reader {
+ public:
+  Reader(const GoodFile& good, const std::string& report, std::span<std::uint8_t> coverage)
+      : report_(report), coverage_(coverage) {
+    int orders[2], answers[2];
+    if (::pipe2(orders, O_CLOEXEC) != 0 || ::pipe2(answers, O_CLOEXEC) != 0) std::abort();
+    process_ = ::fork();
+    if (process_ < 0) std::abort();
+    const bool child = process_ == 0;
+    to_ = child ? answers[1] : orders[1];
+    from_ = child ? orders[0] : answers[0];
+    ::close(child ? orders[1] : orders[0]);
+    ::close(child ? answers[0] : answers[1]);
+    if (child) serve(good);
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() {
+    ::close(to_);
+    ::close(from_);
+    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+
+  /// Whether it read the file and lives; then its coverage is this process's. Ends the program if it leaks.
+  bool survives(std::uint8_t reader) const {
+    if (!put(reader)) return false;
+    const auto answer = get();
+    if (!answer) return false;
+    if (*answer == static_cast<std::uint8_t>(Answer::Leaks)) end_with(report_);
+    std::ranges::copy(coverage_, coverage_counters().begin());
+    return true;
+  }
+
+ private:
+  // libFuzzer's clock interrupts.
+  bool put(std::uint8_t byte) const {
+    ssize_t n;
+    while ((n = ::write(to_, &byte, 1)) < 0 && errno == EINTR) {
+    }
+    return n == 1;
+  }
+  std::optional<std::uint8_t> get() const {
+    std::uint8_t byte = 0;
+    ssize_t n;
+    while ((n = ::read(from_, &byte, 1)) < 0 && errno == EINTR) {
+    }
+    return n == 1 ? std::optional(byte) : std::nullopt;
+  }
+
+  [[noreturn]] void serve(const GoodFile& good) const {
+    ::dup2(::open(report_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
+    for (int files = 1;; ++files) {
+      const auto reader = get();
+      if (!reader) ::_exit(0);
+      std::ranges::fill(coverage_counters(), std::uint8_t{0});
+      read_with(*reader, good);
+      std::ranges::copy(coverage_counters(), coverage_.begin());
+      const bool leaks = files % kFilesALeakCheck == 0 && __lsan_do_recoverable_leak_check() != 0;
+      put(static_cast<std::uint8_t>(leaks ? Answer::Leaks : Answer::Lives));
+    }
+  }
+
+  pid_t process_ = -1;
+  int to_ = -1, from_ = -1;
+  const std::string& report_;         // its standard error
+  std::span<std::uint8_t> coverage_;  // shared with the child
+};
+
+std::span<std::uint8_t> shared_bytes(std::size_t n) {
+  void* const bytes = ::mmap(nullptr, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (bytes == MAP_FAILED) std::abort();
+  return {static_cast<std::uint8_t*>(bytes), n};
+}
+
+/// Reads the file in a child. Ends the program if that ends through a fault of ours. What HDF5 broke in the child's
+/// memory on earlier files may end it too, so a new child reads again before anything is blamed.
+void read_in_child(std::uint8_t reader, const GoodFile& good) {
   static const std::string report = fuzz_folder() + "/report";
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const int to = ::open(report.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ::dup2(to, STDERR_FILENO);
-    read_everything(good);
-    ::_exit(0);
-  }
-  int status = 0;
-  if (child < 0) std::abort();
-  while (::waitpid(child, &status, 0) != child)  // libFuzzer's clock interrupts
-    if (errno != EINTR) std::abort();
-  if (status == 0) return true;
-  if (!blames_hdf5(report)) {
-    std::cerr << std::ifstream(report).rdbuf();
-    std::abort();
-  }
-  return false;
+  static const std::span<std::uint8_t> coverage = shared_bytes(coverage_counters().size());
+  static std::optional<Reader> child;
+  static int files = 0;
+  if (files++ % kFilesAReader == 0) child.emplace(good, report, coverage);
+  if (child->survives(reader)) return;
+  child.emplace(good, report, coverage);
+  if (child->survives(reader)) return;
+  if (!blames_hdf5(report)) end_with(report);
+  child.emplace(good, report, coverage);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const GoodFile good = make_good_file();
-  for_each_change(good, data, size, [](std::size_t at, char byte) { put_byte(good, at, byte); });
-  if (survives(good)) read_everything(good);
-  for_each_change(good, data, size, [](std::size_t at, char) { put_byte(good, at, good.bytes[at]); });
+  if (size == 0) return 0;
+  for_each_change(good, data + 1, size - 1, [](std::size_t at, char byte) { put_byte(good, at, byte); });
+  read_in_child(data[0], good);
+  for_each_change(good, data + 1, size - 1, [](std::size_t at, char) { put_byte(good, at, good.bytes[at]); });
   return 0;
 }
