@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "base/in_a_child.h"
+#include "store/status.h"
 
 namespace steergrid {
 namespace {
@@ -19,6 +20,7 @@ std::string python() {
 
 [[noreturn]] void exec_report(const std::string& file, const std::string& folder) {
   const std::string interpreter = python();
+  try_in_a_child(file, [&] { store::read_status(file, 0); });
   go_on_in_a_child(file);
   const char* arguments[] = {interpreter.c_str(), "-m", "steergrid_analysis", "report",
                              file.c_str(),        "-o", folder.c_str(),       nullptr};

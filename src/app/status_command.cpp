@@ -165,7 +165,7 @@ void show_status(const StatusOptions& options) {
       print(*job);
     return;
   }
-  go_on_in_a_child(options.file);
+  try_in_a_child(options.file, [&] { store::read_status(options.file, wall_ns()); });
   const Status status = store::read_status(options.file, wall_ns());
   nlohmann::json all = json_of(status);
   all["job"] = json_of(job);

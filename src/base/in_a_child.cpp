@@ -35,6 +35,7 @@ int end_of(pid_t child, const std::string& file) {
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) failed("{}: its reader was lost ({})", file, std::strerror(errno));
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  if (signal == SIGXCPU) bad_input("{}: damaged: expected a result file, found one that its reader does not end", file);
   if (signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL)
     bad_input("{}: damaged: expected a result file, found one that crashes its reader ({})", file, ::strsignal(signal));
   return status;
@@ -52,14 +53,16 @@ void go_on_in_a_child(const std::string& file) {
   ::_exit(128 + WTERMSIG(status));
 }
 
-void try_in_a_child(const std::string& file, const std::function<void()>& read) {
+void try_in_a_child(const std::string& file, const std::function<void()>& read, unsigned seconds) {
   const pid_t child = begin_child(file);
   if (child != 0) {
     end_of(child, file);
     return;
   }
-  for (const int crash : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) ::signal(crash, SIG_DFL);  // MPI's say much
-  ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);                             // and libc's a word
+  for (const int end : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU}) ::signal(end, SIG_DFL);  // MPI's say much
+  const rlimit time{seconds, seconds + 1};
+  ::setrlimit(RLIMIT_CPU, &time);
+  ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);  // and libc's a word
   try {
     read();
   } catch (const std::exception&) {

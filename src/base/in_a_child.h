@@ -1,5 +1,5 @@
-// Reading a damaged result file may crash HDF5 itself, which trusts much of what it reads. Commands that only read one
-// do so in a child process: a crash is then one clear error, not a signal.
+// Reading a damaged result file may crash HDF5 itself, which trusts much of what it reads. Commands read one in a child
+// process first: a crash is then one clear error, not a signal.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,9 @@ namespace steergrid {
 /// if it was ended by a crash, throws Error (bad input) that names `file`. Before MPI and threads.
 void go_on_in_a_child(const std::string& file);
 
-/// Does `read` in a child process first, whose crash throws Error (bad input) that names `file`; what it throws there
-/// is for the caller to meet again. For programs that go on in this process: `read` must not use MPI, threads or a GPU.
-void try_in_a_child(const std::string& file, const std::function<void()>& read);
+/// Does `read` in a child process first. If it crashes there, or takes more than `seconds` of processor time (HDF5 can
+/// run in circles), throws Error (bad input) that names `file`; what it throws there is for the caller to meet again.
+/// For programs that go on in this process: `read` must not use MPI, threads or a GPU.
+void try_in_a_child(const std::string& file, const std::function<void()>& read, unsigned seconds = 60);
 
 }  // namespace steergrid

@@ -57,6 +57,20 @@ TEST(InAChild, ATriedReadThatCrashesIsAnErrorAndTheProgramGoesOn) {
   }
 }
 
+TEST(InAChild, ATriedReadThatDoesNotEndIsAnErrorToo) {
+  const auto run_in_circles = [] {
+    for (volatile int i = 0;;) i = 1 - i;
+  };
+  try {
+    try_in_a_child("results.h5", run_in_circles, 1);
+    ADD_FAILURE() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::BadInput);
+    EXPECT_THAT(e.what(),
+                HasSubstr("results.h5: damaged: expected a result file, found one that its reader does not end"));
+  }
+}
+
 TEST(InAChild, ATriedReadLeavesNothingBehind) {
   int reads = 0;
   try_in_a_child("results.h5", [&] { ++reads; });

@@ -1,9 +1,10 @@
-// A small sweep made by hand, for the store's tests: two models, two behaviors, and made-up numbers for every unit that
-// anybody can compute again from the unit's index.
+// A small sweep made by hand, for the store's tests: up to two models and two behaviors, and made-up numbers for every
+// unit that anybody can compute again from the unit's index.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,15 @@ struct Example {
   std::string plan_text;
 };
 
+inline constexpr const char* kExampleModels[] = {"tiny", "small"};
+inline constexpr const char* kExampleBehaviors[] = {"refusal", "hedging"};
+
 struct ExampleSize {
   int pairs = 5, questions = 7;
   int pairs_a_unit = 2, questions_a_unit = 3;
   ActivationStore activations = ActivationStore::None;
   double last_coefficient = 1.5;
+  std::size_t models = 2, behaviors = 2;
 };
 
 inline DataSet example_data(const std::string& name, int items) {
@@ -48,17 +53,20 @@ inline void add_example_model(Example& e, int index, const ExampleSize& size) {
     }
     return blocks;
   };
-  for (int v = 0; v < 2; ++v)
+  for (int v = 0; v < static_cast<int>(size.behaviors); ++v)
     model.vectors.push_back({v, size.pairs, cut(UnitKind::Extract, v, size.pairs, size.pairs_a_unit), -1});
-  for (int v = 0; v < 2; ++v) model.vectors[v].unit = cut(UnitKind::Vectors, v, size.pairs, size.pairs).front();
-  for (int r = 0; r < 2; ++r) {
-    RunPlan run{r,          r, size.questions, {0, 2}, {{-1, 0, size.last_coefficient}, CoefficientUnit::Multiplier},
-                {'A', 'B'}, {}};
-    if (r == 1) run.letters = {'A', 'B', 'C'};
+  for (int v = 0; v < static_cast<int>(size.behaviors); ++v)
+    model.vectors[v].unit = cut(UnitKind::Vectors, v, size.pairs, size.pairs).front();
+  for (int r = 0; r < static_cast<int>(size.behaviors); ++r) {
+    RunPlan& run = model.runs.emplace_back();
+    run.run = run.vectors = r;
+    run.items = size.questions;
+    run.layers = {0, 2};
+    run.coefficients = {{-1, 0, size.last_coefficient}, CoefficientUnit::Multiplier};
+    run.letters = r == 1 ? std::vector{'A', 'B', 'C'} : std::vector{'A', 'B'};
     run.blocks = cut(UnitKind::Evaluate, r, size.questions, size.questions_a_unit);
-    model.runs.push_back(run);
   }
-  model.normalize_over = {0, 1};
+  for (int v = 0; v < static_cast<int>(size.behaviors); ++v) model.normalize_over.push_back(v);
   plan.models.push_back(model);
 }
 
@@ -68,13 +76,13 @@ inline Example make_example(const ExampleSize& size = {}) {
   e.spec.text = "name: example\nmodels: [tiny, small]  # größer\n";
   e.spec.seed = 7;
   e.spec.activations = size.activations;
-  for (const char* name : {"tiny", "small"}) {
+  for (const char* name : std::span(kExampleModels).first(size.models)) {
     ModelSpec model;
     model.name = name;
     model.path = std::string("checkpoints/") + name;
     e.spec.models.push_back(model);
   }
-  for (const char* name : {"refusal", "hedging"}) {
+  for (const char* name : std::span(kExampleBehaviors).first(size.behaviors)) {
     VectorSource source;
     source.name = name;
     source.pairs = example_data(std::string(name) + "-pairs", size.pairs);
@@ -85,7 +93,7 @@ inline Example make_example(const ExampleSize& size = {}) {
     run.questions = example_data(std::string(name) + "-questions", size.questions);
     e.spec.runs.push_back(run);
   }
-  for (int m = 0; m < 2; ++m) add_example_model(e, m, size);
+  for (int m = 0; m < static_cast<int>(size.models); ++m) add_example_model(e, m, size);
   e.plan.fingerprint = 0x1234567890abcdef + static_cast<std::uint64_t>(size.last_coefficient * 8);
   e.plan_text = "layers of tiny: 3\nlayers of small: 4\ncoefficients of refusal: -1, 0, " +
                 std::to_string(size.last_coefficient) + "\n";
