@@ -8,6 +8,7 @@ import sys
 from html.parser import HTMLParser
 
 import h5py
+import made_up
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,15 @@ def report_of(file_of, tmp_path):
         assert cli.main(["report", str(file_of(sweep)), "-o", str(tmp_path / "out"), *options]) == 0
         return tmp_path / "out"
     return report
+
+
+@pytest.fixture(scope="module")
+def usual_report(tmp_path_factory):
+    """The folder of the usual sweep's report, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("usual")
+    made_up.write(folder / "results.h5", None)
+    assert cli.main(["report", str(folder / "results.h5"), "-o", str(folder / "out")]) == 0
+    return folder / "out"
 
 
 def test_figures_are_the_same_whether_drawn_at_once_or_one_by_one(report_of, monkeypatch):
@@ -78,8 +88,8 @@ def test_a_report_has_every_figure_as_png_and_pdf_every_table_and_one_page(repor
     assert "all units done" in capsys.readouterr().out
 
 
-def test_the_page_loads_nothing_from_anywhere(report_of):
-    text, page = page_of(report_of())
+def test_the_page_loads_nothing_from_anywhere(usual_report):
+    text, page = page_of(usual_report)
     for tag, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "data"):
             if attributes.get(name) is not None:
@@ -90,46 +100,44 @@ def test_the_page_loads_nothing_from_anywhere(report_of):
     assert "url(" not in "".join(re.findall(r"<style>(.*?)</style>", text, re.S))
 
 
-def test_every_figure_on_the_page_says_how_to_read_it(report_of):
-    text, page = page_of(report_of())
+def test_every_figure_on_the_page_says_how_to_read_it(usual_report):
+    text, page = page_of(usual_report)
     figures = sum(tag == "figure" for tag, _ in page.elements)
     assert figures == 10 == text.count("How to read it:")
 
 
-def test_the_interactive_heatmaps_hold_the_numbers_of_the_table(report_of):
-    out = report_of()
-    text, page = page_of(out)
+def test_the_interactive_heatmaps_hold_the_numbers_of_the_table(usual_report):
+    text, page = page_of(usual_report)
     data = json.loads(re.search(r'id="plots">(.*?)</script>', text, re.S).group(1))
     places = [attributes["data-plot"] for _, attributes in page.elements if "data-plot" in attributes]
     assert sorted(places) == sorted(data["plots"])
     assert [plot["kind"] for plot in data["plots"].values()] == ["lines", "cosines", "cosines", "cosines", "effect", "effect"]
-    cells = pd.read_csv(out / "tables/cells.csv").query("run == 'refusal'")
+    cells = pd.read_csv(usual_report / "tables/cells.csv").query("run == 'refusal'")
     effect = np.array(next(plot for plot in data["plots"].values() if plot["kind"] == "effect")["effect"])
     np.testing.assert_allclose(effect.ravel(), 100 * cells["effect"], atol=0.006)
 
 
-def test_the_cell_table_is_tidy(report_of):
-    cells = pd.read_csv(report_of() / "tables/cells.csv")
+def test_the_cell_table_is_tidy(usual_report):
+    cells = pd.read_csv(usual_report / "tables/cells.csv")
     assert list(cells.columns) == tables.CELL_COLUMNS
     assert len(cells) == 2 * 6 * 5 and not cells.duplicated(["model", "run", "layer", "coefficient"]).any()
     assert (cells["n"] == 12).all() and cells["score"].between(0, 1).all() and cells["mass"].between(0, 1).all()
     assert (cells.query("coefficient == 0")["effect"] == 0).all()
 
 
-def test_the_table_of_best_layers_holds_the_letter_mass_beside_every_score(report_of):
-    out = report_of()
-    best = pd.read_csv(out / "tables/best.csv").set_index("run")
-    cells = pd.read_csv(out / "tables/cells.csv").set_index(["run", "layer", "coefficient"])
+def test_the_table_of_best_layers_holds_the_letter_mass_beside_every_score(usual_report):
+    best = pd.read_csv(usual_report / "tables/best.csv").set_index("run")
+    cells = pd.read_csv(usual_report / "tables/cells.csv").set_index(["run", "layer", "coefficient"])
     for run, row in best.iterrows():
         for sign, name in ((-1.0, "minus"), (1.0, "plus")):
             cell = cells.loc[run, row["best_layer"], sign]
             assert row[f"score_{name}"] == cell["score"] and row[f"mass_{name}"] == cell["mass"]
 
 
-def test_the_same_file_gives_the_same_report_byte_for_byte(report_of):
+def test_the_same_file_gives_the_same_report_byte_for_byte(report_of, usual_report):
     def contents(out):
         return {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-    assert contents(report_of()) == contents(report_of())
+    assert contents(report_of()) == contents(usual_report)
 
 
 def test_a_partial_sweep_reports_what_it_has_and_says_what_is_missing(report_of, capsys):
