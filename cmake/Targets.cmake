@@ -11,6 +11,10 @@ target_include_directories(steergrid_options INTERFACE ${PROJECT_SOURCE_DIR}/src
 target_compile_options(steergrid_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   $<$<BOOL:${STEERGRID_WERROR}>:-Werror>>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 warns of `"text" + std::string` (its bug 105651).
+  target_compile_options(steergrid_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+endif()
 # Contraction of a*b+c would make bits depend on what the compiler sees together; kernels that want FMA ask for it.
 target_compile_options(steergrid_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
 if(STEERGRID_SANITIZE)

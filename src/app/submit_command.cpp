@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -16,6 +17,7 @@
 #include "app/prepare.h"
 #include "batch/job_script.h"
 #include "batch/slurm.h"
+#include "plan/fit.h"
 #include "plan/print.h"
 
 namespace steergrid {
@@ -67,16 +69,21 @@ GpuChoice gpus_of(const SiteProfile& site) {
   return Devices{static_cast<std::int64_t>(site.gpu_memory * 1e9), std::end(kDegrees)[-1]};
 }
 
-SweepDemand demand(const Prepared& p, bool gpus) {
+SweepDemand demand(const Prepared& p, const GpuChoice& gpus) {
+  const std::int64_t budget = gpus ? usable(gpus->memory) : std::numeric_limits<std::int64_t>::max();
   std::vector<ModelCost> costs;
   std::vector<MemoryModel> memory;
+  std::vector<bool> streamed;
   for (std::size_t m = 0; m < p.plan.models.size(); ++m) {
     const ModelPlan& model = p.plan.models[m];
     const std::int64_t rows = std::min(kRowsInFlight, most_rows(p.plan, model, p.tokens[m]));
     costs.push_back(cost_of(p.plan, model, p.tokens[m]));
-    memory.push_back(memory_of(model.facts, memory_options(gpus, rows)));
+    const MemoryOptions options = memory_options(gpus.has_value(), rows);
+    memory.push_back(memory_of(model.facts, options));
+    const WeightsIn where = p.spec.models[static_cast<std::size_t>(model.model)].weights;
+    streamed.push_back(fit_of(model.facts, options, where, model.facts.tensor_parallel, budget).streamed);
   }
-  return demand_of(p.spec, p.plan, costs, memory);
+  return demand_of(p.spec, p.plan, costs, memory, streamed);
 }
 
 /// The sweeps of one submission.
@@ -93,7 +100,7 @@ Sweeps read_sweeps(const SubmitOptions& o, const SiteProfile& site) {
     const SweepSpec& spec = p.spec;
     if (!outputs.insert(spec.output).second)
       bad_input("{}: expected an output of its own, found {} again", file, spec.output);
-    sweeps.demands.push_back(demand(p, site.has_gpus()));
+    sweeps.demands.push_back(demand(p, gpus_of(site)));
     sweeps.text.specs.push_back(spec.file);
     sweeps.text.outputs.push_back(spec.output);
     if (sweeps.text.name.empty()) sweeps.text.name = spec.name;

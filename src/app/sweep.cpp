@@ -79,10 +79,15 @@ void open_output(Team& everybody, const Topology& topology, const Prepared& p, c
 /// The part between opening and closing the result file.
 Ending run_farm(const Prepared& p, const Topology& topology, std::span<const UnitRecord> records,
                 CoordinatorSide* coordinator, WorkerCalls calls, Exchanges& exchanges, Lifelines& lifelines) {
+  const std::string who = fmt::format("rank {}", topology.rank());
   calls.open_model = [&, open = calls.open_model](int model, Team& team) {
     const int degree = p.plan.models[static_cast<std::size_t>(model)].facts.tensor_parallel;
-    if (topology.rank() > 0) name_log(fmt::format("rank {}, team {}", topology.rank(), topology.seat(degree)->team));
+    if (topology.rank() > 0) name_log(fmt::format("{}, team {}", who, topology.seat(degree)->team));
     open(model, exchanges.between(team));
+  };
+  calls.close_model = [&, close = calls.close_model](int model) {
+    close(model);
+    if (topology.rank() > 0) name_log(who);
   };
   if (topology.alone()) return run_inline(p.plan, records, coordinator->calls(), calls);
   if (topology.rank() == 0) {

@@ -18,7 +18,7 @@ double flops_of(const Unit& unit, const ModelPlan& model, const ModelCost& cost)
 }  // namespace
 
 SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector<ModelCost>& costs,
-                      const std::vector<MemoryModel>& memory) {
+                      const std::vector<MemoryModel>& memory, const std::vector<bool>& streamed) {
   SweepDemand demand{spec.name, {}};
   for (std::size_t m = 0; m < plan.models.size(); ++m) {
     const ModelPlan& model = plan.models[m];
@@ -26,6 +26,7 @@ SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector
     d.name = spec.models[static_cast<std::size_t>(model.model)].name;
     d.degree = model.facts.tensor_parallel;
     d.weights = memory[m].weights * d.degree;
+    d.reads = streamed[m] ? 2 : 1;
     d.rank_bytes = memory[m].total();
     d.layer_bytes = memory[m].weights / std::max(1, model.facts.shape.n_layers);
     d.flops = costs[m].total.flops;

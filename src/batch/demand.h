@@ -15,6 +15,7 @@ struct ModelDemand {
   std::string name;
   int degree = 1;                // ranks that hold one copy
   std::int64_t weights = 0;      // bytes of a copy, all ranks
+  int reads = 1;                 // of the weights, by each team; streamed ones are read to extract and to evaluate
   std::int64_t rank_bytes = 0;   // what a rank holds where it computes
   std::int64_t layer_bytes = 0;  // a rank's share of one layer's weights
   double flops = 0;              // of all units
@@ -27,8 +28,8 @@ struct SweepDemand {
   std::vector<ModelDemand> models;
 };
 
-/// `costs` and `memory` as Plan::models.
+/// `costs`, `memory` (with resident weights) and `streamed` (whether they are not) as Plan::models.
 SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector<ModelCost>& costs,
-                      const std::vector<MemoryModel>& memory);
+                      const std::vector<MemoryModel>& memory, const std::vector<bool>& streamed);
 
 }  // namespace steergrid

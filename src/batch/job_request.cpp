@@ -37,12 +37,14 @@ int useful_workers(const std::vector<SweepDemand>& sweeps) {
   }));
 }
 
-/// Seconds for one model: its units shared by the teams, but no less than the longest; and reading it once.
+/// Seconds for one model: its units shared by the teams, but no less than the longest; and reading it, once for all or,
+/// streamed, by each team.
 double seconds_of(const ModelDemand& m, int workers, const SiteProfile& site) {
   const double rate = flops_of_worker(site) * m.degree;
   const int teams = std::clamp(workers / m.degree, 1, std::max(1, m.units));
+  const double reads = m.reads == 1 ? 1 : static_cast<double>(m.reads) * teams;
   return std::max(m.flops / (rate * teams), m.longest_unit / rate) +
-         static_cast<double>(m.weights) / (site.disk_gbps * 1e9);
+         reads * static_cast<double>(m.weights) / (site.disk_gbps * 1e9);
 }
 
 double seconds_of(const std::vector<SweepDemand>& sweeps, int workers, const SiteProfile& site) {

@@ -18,6 +18,7 @@ constexpr std::uint8_t kVersion = 2;
 
 class Writer {
  public:
+  Writer() { bytes_.reserve(256); }
   template <class T>
   requires std::is_arithmetic_v<T>
   void put(T value) { raw(&value, sizeof value); }

@@ -5,8 +5,7 @@
 // H E a layer for T rows), the head at the last position only. N layers, P_l = layer_matrix_parameters:
 //   naive: one full forward a member of a pair; one a question, layer and coefficient.
 //   ours:  a pair's shared tokens once; a question once, and for each cell with a coefficient other than 0 its S
-//   steered
-//          rows through the blocks after the cell's layer.
+//          steered rows through the blocks after the cell's layer.
 #pragma once
 
 #include <cstdint>

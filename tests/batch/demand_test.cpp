@@ -32,7 +32,7 @@ SweepDemand made_up_demand() {
     costs.push_back(cost_of(plan, m, even_counts(plan, m)));
     memory.push_back(memory_of(m.facts, {}));
   }
-  return demand_of(spec, plan, costs, memory);
+  return demand_of(spec, plan, costs, memory, {false, true});
 }
 
 TEST(Demand, CountsTheUnitsThatTeamsRunAndNotTheCoordinators) {
@@ -47,6 +47,12 @@ TEST(Demand, FindsTheLongestUnitBetweenTheMeanAndTheWhole) {
     EXPECT_GT(m.longest_unit, m.flops / m.units);
     EXPECT_LT(m.longest_unit, m.flops);
   }
+}
+
+TEST(Demand, ReadsStreamedWeightsToExtractAndToEvaluate) {
+  const SweepDemand demand = made_up_demand();
+  EXPECT_EQ(demand.models[0].reads, 1);
+  EXPECT_EQ(demand.models[1].reads, 2);
 }
 
 }  // namespace

@@ -61,6 +61,13 @@ TEST(JobRequest, CountsReadingTheWeights) {
   EXPECT_DOUBLE_EQ(request(m, site_with(1)).estimate, 1000 + 500);
 }
 
+TEST(JobRequest, CountsThatEachTeamReadsStreamedWeightsTwice) {
+  ModelDemand m = model(1, 1000, 1000);
+  m.weights = 500'000'000'000;
+  m.reads = 2;
+  EXPECT_DOUBLE_EQ(request(m, site_with(2), {.nodes = 1, .seconds = {}}).estimate, 500 + 2 * 2 * 500);
+}
+
 TEST(JobRequest, TakesAsFewNodesAsEndWithinTheLimit) {
   SiteProfile site = site_with(2);
   site.max_seconds = 10'000;
