@@ -8,7 +8,6 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <limits>
 #include <set>
 #include <sstream>
 
@@ -70,7 +69,6 @@ GpuChoice gpus_of(const SiteProfile& site) {
 }
 
 SweepDemand demand(const Prepared& p, const GpuChoice& gpus) {
-  const std::int64_t budget = gpus ? usable(gpus->memory) : std::numeric_limits<std::int64_t>::max();
   std::vector<ModelCost> costs;
   std::vector<MemoryModel> memory;
   std::vector<bool> streamed;
@@ -81,7 +79,10 @@ SweepDemand demand(const Prepared& p, const GpuChoice& gpus) {
     const MemoryOptions options = memory_options(gpus.has_value(), rows);
     memory.push_back(memory_of(model.facts, options));
     const WeightsIn where = p.spec.models[static_cast<std::size_t>(model.model)].weights;
-    streamed.push_back(fit_of(model.facts, options, where, model.facts.tensor_parallel, budget).streamed);
+    const auto fit = [&] {
+      return fit_of(model.facts, options, where, model.facts.tensor_parallel, usable(gpus->memory));
+    };
+    streamed.push_back(gpus ? fit().streamed : where == WeightsIn::Stream);  // a host's memory is not in the profile
   }
   return demand_of(p.spec, p.plan, costs, memory, streamed);
 }

@@ -38,7 +38,7 @@ store::Provenance provenance_of(const Prepared& p, const Machine& machine) {
 bool ready_output(const Prepared& p, const store::Provenance& provenance, bool allow_mixed) {
   const auto check = [&] { return store::check_output(p.spec.output, p.plan, p.spec, provenance, allow_mixed); };
   if (store::stored_choices(p.spec.output)) {
-    try_in_a_child(p.spec.output, [&] {
+    try_in_a_child(p.spec.output, [&] {  // all that is read before the first unit
       check();
       store::read_status(p.spec.output, 0);
     });

@@ -14,7 +14,6 @@
 #include "base/error.h"
 
 namespace steergrid {
-
 namespace {
 
 /// 0 in the child.
