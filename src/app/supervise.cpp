@@ -15,6 +15,8 @@
 #include <optional>
 #include <vector>
 
+#include "app/launcher_end.h"
+
 namespace steergrid {
 namespace {
 
@@ -105,7 +107,7 @@ End launch(const std::vector<std::string>& command) {
   child = pid;
   if (asked != 0) ::kill(pid, asked);  // it came before there was anybody to pass it on to
   End end;
-  while (::waitpid(pid, &end.status, 0) < 0 && errno == EINTR) continue;
+  end.status = wait_for_launcher(pid);
   child = 0;
   if (int code = 0; std::ifstream(temporary.path() + "/ending") >> code) end.spoken = code;
   return end;
