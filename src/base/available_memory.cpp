@@ -1,5 +1,7 @@
 #include "base/available_memory.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -49,6 +51,14 @@ std::int64_t room_in_all_groups() {
 
 std::int64_t available_memory() {
   return std::min(number_after("MemAvailable:", "/proc/meminfo") * 1024, room_in_all_groups());
+}
+
+void limit_memory(std::int64_t more) {
+  rlimit data{};
+  ::getrlimit(RLIMIT_DATA, &data);
+  const std::int64_t wanted = number_after("VmData:", "/proc/self/status") * 1024 + more;
+  data.rlim_cur = std::min(data.rlim_cur, static_cast<rlim_t>(wanted));
+  ::setrlimit(RLIMIT_DATA, &data);
 }
 
 }  // namespace steergrid

@@ -9,4 +9,7 @@ namespace steergrid {
 /// Bytes; 0 where the system does not tell.
 std::int64_t available_memory();
 
+/// Lets this process take no more than `more` bytes beyond what it has: allocations then fail.
+void limit_memory(std::int64_t more);
+
 }  // namespace steergrid

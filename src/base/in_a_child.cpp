@@ -1,16 +1,23 @@
 #include "base/in_a_child.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
+#include <new>
+#include <string_view>
 
+#include "base/available_memory.h"
 #include "base/error.h"
 
 namespace steergrid {
@@ -19,9 +26,12 @@ namespace {
 /// 0 in the child.
 pid_t begin_child(const std::string& file) {
   std::fflush(nullptr);
+  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) failed("{}: cannot be read: no process for it ({})", file, std::strerror(errno));
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it has its parent's locks
+    if (::getppid() != parent) ::_exit(1);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);  // what is in the core would be the damage
   }
@@ -40,6 +50,24 @@ int end_of(pid_t child, const std::string& file) {
   return status;
 }
 
+/// What a child has thrown, in memory that it shares with its parent.
+struct Thrown {
+  ExitCode code = ExitCode::Ok;
+  std::array<char, 1 << 20> sentence{};
+
+  void take(ExitCode its_code, std::string_view its_sentence) {
+    code = its_code;
+    its_sentence.copy(sentence.data(), sentence.size() - 1);
+  }
+};
+using SharedThrown = std::unique_ptr<Thrown, void (*)(Thrown*)>;
+
+SharedThrown share_thrown(const std::string& file) {
+  void* memory = ::mmap(nullptr, sizeof(Thrown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) failed("{}: cannot be read: no memory for it ({})", file, std::strerror(errno));
+  return {new (memory) Thrown, [](Thrown* thrown) { ::munmap(thrown, sizeof(Thrown)); }};
+}
+
 }  // namespace
 
 void go_on_in_a_child(const std::string& file) {
@@ -52,19 +80,30 @@ void go_on_in_a_child(const std::string& file) {
   ::_exit(128 + WTERMSIG(status));
 }
 
-void try_in_a_child(const std::string& file, const std::function<void()>& read, unsigned seconds) {
+void try_in_a_child(const std::string& file, const std::function<void()>& read, unsigned seconds, unsigned megabytes) {
+  const SharedThrown thrown = share_thrown(file);
   const pid_t child = begin_child(file);
   if (child != 0) {
-    end_of(child, file);
+    const int status = end_of(child, file);
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+      bad_input("{}: damaged: expected a result file, found one that ends its reader", file);
+    if (thrown->code != ExitCode::Ok) throw Error(thrown->code, thrown->sentence.data());
     return;
   }
   for (const int end : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU}) ::signal(end, SIG_DFL);  // MPI's say much
   const rlimit time{seconds, seconds + 1};
   ::setrlimit(RLIMIT_CPU, &time);
+  limit_memory(std::int64_t{megabytes} << 20);
   ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);  // and libc's a word
   try {
     read();
-  } catch (const std::exception&) {
+  } catch (const Error& e) {
+    thrown->take(e.code(), e.what());
+  } catch (const std::bad_alloc&) {
+    thrown->take(ExitCode::BadInput,
+                 fmt::format("{}: damaged: expected a result file, found one whose reader asks for more than {} MB",
+                             file, megabytes));
+  } catch (const std::exception&) {  // for the caller to meet again
   }
   ::_exit(0);
 }

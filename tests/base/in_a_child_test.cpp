@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 #include "base/error.h"
 
@@ -71,10 +72,31 @@ TEST(InAChild, ATriedReadThatDoesNotEndIsAnErrorToo) {
   }
 }
 
+TEST(InAChild, ATriedReadThatAsksForAbsurdMemoryIsAnErrorToo) {
+  const auto believe_a_size = [] { std::vector<char>(std::size_t{256} << 20, 'x'); };
+  try {
+    try_in_a_child("results.h5", believe_a_size, 60, 64);
+    ADD_FAILURE() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::BadInput);
+    EXPECT_THAT(e.what(), HasSubstr("results.h5: damaged: expected a result file, found one"));
+  }
+  try_in_a_child("results.h5", believe_a_size, 60, 512);
+}
+
+TEST(InAChild, WhatATriedReadThrowsIsThrownHere) {
+  try {
+    try_in_a_child("results.h5", [] { throw Error(ExitCode::RunAgain, "its own sentence"); });
+    ADD_FAILURE() << "expected an error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::RunAgain);
+    EXPECT_STREQ(e.what(), "its own sentence");
+  }
+}
+
 TEST(InAChild, ATriedReadLeavesNothingBehind) {
   int reads = 0;
   try_in_a_child("results.h5", [&] { ++reads; });
-  try_in_a_child("results.h5", [] { bad_input("for the caller to meet again"); });
   EXPECT_EQ(reads, 0);
 }
 
