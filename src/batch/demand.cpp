@@ -26,7 +26,7 @@ SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector
     d.name = spec.models[static_cast<std::size_t>(model.model)].name;
     d.degree = model.facts.tensor_parallel;
     d.weights = memory[m].weights * d.degree;
-    d.reads = streamed[m] ? 2 : 1;
+    d.streamed = streamed[m];
     d.rank_bytes = memory[m].total();
     d.layer_bytes = memory[m].weights / std::max(1, model.facts.shape.n_layers);
     d.flops = costs[m].total.flops;

@@ -15,7 +15,7 @@ struct ModelDemand {
   std::string name;
   int degree = 1;                // ranks that hold one copy
   std::int64_t weights = 0;      // bytes of a copy, all ranks
-  int reads = 1;                 // of the weights, by each team; streamed ones are read to extract and to evaluate
+  bool streamed = false;         // not kept by its teams, but read by each to extract and again to evaluate
   std::int64_t rank_bytes = 0;   // what a rank holds where it computes
   std::int64_t layer_bytes = 0;  // a rank's share of one layer's weights
   double flops = 0;              // of all units

@@ -42,7 +42,7 @@ int useful_workers(const std::vector<SweepDemand>& sweeps) {
 double seconds_of(const ModelDemand& m, int workers, const SiteProfile& site) {
   const double rate = flops_of_worker(site) * m.degree;
   const int teams = std::clamp(workers / m.degree, 1, std::max(1, m.units));
-  const double reads = m.reads == 1 ? 1 : static_cast<double>(m.reads) * teams;
+  const int reads = m.streamed ? 2 * teams : 1;
   return std::max(m.flops / (rate * teams), m.longest_unit / rate) +
          reads * static_cast<double>(m.weights) / (site.disk_gbps * 1e9);
 }

@@ -51,8 +51,8 @@ TEST(Demand, FindsTheLongestUnitBetweenTheMeanAndTheWhole) {
 
 TEST(Demand, ReadsStreamedWeightsToExtractAndToEvaluate) {
   const SweepDemand demand = made_up_demand();
-  EXPECT_EQ(demand.models[0].reads, 1);
-  EXPECT_EQ(demand.models[1].reads, 2);
+  EXPECT_FALSE(demand.models[0].streamed);
+  EXPECT_TRUE(demand.models[1].streamed);
 }
 
 }  // namespace

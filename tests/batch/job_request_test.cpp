@@ -64,7 +64,7 @@ TEST(JobRequest, CountsReadingTheWeights) {
 TEST(JobRequest, CountsThatEachTeamReadsStreamedWeightsTwice) {
   ModelDemand m = model(1, 1000, 1000);
   m.weights = 500'000'000'000;
-  m.reads = 2;
+  m.streamed = true;
   EXPECT_DOUBLE_EQ(request(m, site_with(2), {.nodes = 1, .seconds = {}}).estimate, 500 + 2 * 2 * 500);
 }
 
