@@ -50,6 +50,7 @@ using namespace steergrid::store;
 
 constexpr std::size_t kPiece = 64;
 constexpr int kFilesALeakCheck = 500;
+constexpr int kDeathsAFinding = 3;    // of new children, one after the other
 constexpr int kFilesAReader = 20000;  // HDF5's forgotten memory goes with its process
 
 struct GoodFile {
@@ -247,16 +248,17 @@ std::span<std::uint8_t> shared_bytes(std::size_t n) {
 }
 
 /// Reads the file in a child. Ends the program if that ends through a fault of ours. What HDF5 broke in the child's
-/// memory on earlier files may end it too, so a new child reads again before anything else is blamed.
+/// memory on earlier files may end it too, and the clock that ends circles may strike where no stack can be read, so
+/// new children read again before anything else is blamed.
 void read_in_child(std::uint8_t reader, const GoodFile& good) {
   static const std::string report = fuzz_folder() + "/report";
   static const std::span<std::uint8_t> coverage = shared_bytes(coverage_counters().size());
   static std::optional<Reader> child;
   static int files = 0;
   if (files++ % kFilesAReader == 0) child.emplace(good, report, coverage);
-  while (!child->survives(reader)) {
+  for (int deaths = 0; !child->survives(reader);) {
     const bool fresh = child->files() == 0, hdf5 = blames_hdf5(report);
-    if (fresh && !hdf5) end_with(report);
+    if (fresh && !hdf5 && ++deaths == kDeathsAFinding) end_with(report);
     child.emplace(good, report, coverage);
     if (hdf5) return;
   }
