@@ -12,7 +12,7 @@
 namespace steergrid::cuda {
 namespace {
 
-constexpr std::int64_t kReferenceRows = 1024;  // the M the heuristic sees; a chunk of the pass
+constexpr std::int64_t kReferenceRows = 8192;  // the M the heuristic sees; a chunk of the pass
 constexpr std::uint32_t kAlignment = 16;       // bytes; what `takes` makes true of every row
 
 cudaDataType_t cuda_type(DType dtype) {

@@ -78,11 +78,10 @@ double most_resident_bytes() {
   return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
-double planned_bytes(const Prepared& p, const TokenCounts& tokens, const BenchOptions& o, bool on_gpu) {
-  const ModelPlan& model = p.plan.models.front();
-  MemoryOptions options = memory_options(on_gpu, std::min(o.rows, most_rows(p.plan, model, tokens)));
+MemoryOptions memory_planned(const Prepared& p, const TokenCounts& tokens, const BenchOptions& o, bool on_gpu) {
+  MemoryOptions options = memory_options(on_gpu, std::min(o.rows, most_rows(p.plan, p.plan.models.front(), tokens)));
   options.streamed = o.streamed;
-  return static_cast<double>(memory_of(model.facts, options).total());
+  return options;
 }
 
 LayerTraffic since(const LayerTraffic& before, const LayerTraffic& now) {
@@ -149,7 +148,8 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   r.gemm = backend->gemm_library();
   r.weight_bytes =
       static_cast<double>(plan.facts.shape.parameters()) * static_cast<double>(size_of(backend->weight_dtype()));
-  r.planned_bytes = planned_bytes(p, tokens, options, r.backend == "cuda");
+  const MemoryOptions planned = memory_planned(p, tokens, options, r.backend == "cuda");
+  r.planned_bytes = static_cast<double>(memory_of(plan.facts, planned).total());
   const double start = monotonic_seconds();
   const LoadedModel model = load_model(p.spec.models.front(), plan.facts, std::move(backend), team,
                                        options.streamed ? Residence::Streamed : Residence::Resident);
@@ -157,7 +157,7 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   std::vector<std::byte> waited(norm.bytes());
   model.backend->download(norm, waited);  // waits for what was queued
   r.load_seconds = seconds_since(start);
-  time_phases(p, model, {options.rows, false}, r);
+  time_phases(p, model, {options.rows, false, planned.chunk_rows}, r);
   r.resident_bytes = most_resident_bytes();
   return r;
 }

@@ -32,10 +32,15 @@ std::span<const AbItem> items_of(const DataSet& set, const Unit& unit) {
   return std::span(set.items).subspan(static_cast<std::size_t>(unit.first), static_cast<std::size_t>(unit.count));
 }
 
+struct Rows {
+  std::int64_t in_pass, in_chunk;
+};
+Rows least(const Rows& a, const Rows& b) { return {std::min(a.in_pass, b.in_pass), std::min(a.in_chunk, b.in_chunk)}; }
+
 /// How a member could hold a model; the most careful one decides for its team.
 struct Residing {
-  std::int64_t streamed = 0;  // 0 or 1
-  std::int64_t rows_resident = 0, rows_streamed = 0;
+  std::int64_t streamed;  // 0 or 1
+  Rows if_resident, if_streamed;
 };
 
 Residing agreed(const Residing& mine, Team& team) {
@@ -45,8 +50,8 @@ Residing agreed(const Residing& mine, Team& team) {
     Residing one;
     std::memcpy(&one, bytes.data() + at, sizeof one);
     all.streamed = std::max(all.streamed, one.streamed);
-    all.rows_resident = std::min(all.rows_resident, one.rows_resident);
-    all.rows_streamed = std::min(all.rows_streamed, one.rows_streamed);
+    all.if_resident = least(all.if_resident, one.if_resident);
+    all.if_streamed = least(all.if_streamed, one.if_streamed);
   }
   return all;
 }
@@ -89,13 +94,16 @@ bool WorkerSide::settle_memory(const ModelFacts& facts, const ModelSpec& spec, T
   };
   const Fit resident = fit_if(WeightsIn::Memory), streaming = fit_if(WeightsIn::Stream);
   const std::int64_t most = options_.rows > 0 ? options_.rows : std::numeric_limits<std::int64_t>::max();
-  const Residing mine{fit_if(spec.weights).streamed, memory.rows, std::min(most, streaming.rows)};
+  const Residing mine{fit_if(spec.weights).streamed,
+                      {memory.rows, resident.chunk_rows},
+                      {std::min(most, streaming.rows), streaming.chunk_rows}};
   const Residing all = agreed(mine, team);
   const Fit& fit = all.streamed != 0 ? streaming : resident;
   if (!fit.fits)
     spdlog::warn("{}: needs {} of memory a worker, {} are there: trying all the same", spec.name,
                  human_bytes(fit.memory.total()), human_bytes(options_.memory));
-  pass_ = {all.streamed != 0 ? all.rows_streamed : all.rows_resident, options_.naive};
+  const Rows& rows = all.streamed != 0 ? all.if_streamed : all.if_resident;
+  pass_ = {rows.in_pass, options_.naive, rows.in_chunk};
   return all.streamed != 0;
 }
 

@@ -45,7 +45,8 @@ struct Pass::Work {
   bool steers = false;  // whether the block at work adds anything
 };
 
-Pass::Pass(Llama& model, std::span<const float> vectors) : model_(model), vectors_(vectors) {}
+Pass::Pass(Llama& model, std::span<const float> vectors, std::int64_t chunk_rows)
+    : model_(model), vectors_(vectors), chunk_rows_(chunk_rows) {}
 
 int Pass::add(Sequence s) {
   std::ranges::sort(s.additions, {}, &Addition::layer);
@@ -131,7 +132,7 @@ void Pass::allocate(Work& work) const {
   const std::int64_t heads = std::int64_t{shape.n_heads} / ranks * shape.head_size;
   const std::int64_t kv = std::int64_t{shape.n_kv_heads} / ranks * shape.head_size;
   const std::int64_t ff = shape.feed_forward / ranks;
-  const std::int64_t chunk = std::min(kChunkRows, rows_);
+  const std::int64_t chunk = std::min(chunk_rows_, rows_);
   const DType act = on.activation_dtype();
   work.vectors = on.allocate(static_cast<std::int64_t>(vectors_.size()) / shape.hidden, shape.hidden, DType::Float32);
   if (!vectors_.empty()) on.upload(work.vectors.view(), std::as_bytes(vectors_));
@@ -159,8 +160,8 @@ void Pass::embed(Work& work) {
       if (sequence.opens_after < 0) ids.push_back(sequence.tokens[static_cast<std::size_t>(p)]);
     }
   }
-  for (std::int64_t first = 0; first < alive_[0]; first += kChunkRows) {
-    const std::int64_t count = std::min(kChunkRows, alive_[0] - first);
+  for (std::int64_t first = 0; first < alive_[0]; first += chunk_rows_) {
+    const std::int64_t count = std::min(chunk_rows_, alive_[0] - first);
     const Matrix x = work.x.row_range(first, count);
     const std::span part = std::span(ids).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     on.embed(part, model_.embedding(), model_.first_token(), x);
@@ -190,8 +191,8 @@ void Pass::block(int layer, Work& work) {
   work.steers = layer > 0 && steering_of(sequences_, first_row_, layer - 1, work.vector, work.coefficient);
   const std::int64_t alive = alive_[static_cast<std::size_t>(layer)];
   const LayerWeights& weights = model_.layer(layer);
-  for (std::int64_t first = 0; first < alive; first += kChunkRows)
-    block_chunk(weights, first, std::min(kChunkRows, alive - first), work);
+  for (std::int64_t first = 0; first < alive; first += chunk_rows_)
+    block_chunk(weights, first, std::min(chunk_rows_, alive - first), work);
 }
 
 /// The parts of sequences that lie in rows [first, first + count), as attention wants them.
@@ -258,8 +259,8 @@ void Pass::finish(std::span<const std::int32_t> selected, Work& work) {
     rows.push_back(row_of(s, static_cast<int>(sequence.tokens.size()) - 1));
   }
   work.steers = steering_of(sequences_, first_row_, last_layer, work.vector, work.coefficient);
-  for (std::size_t first = 0; first < rows.size(); first += kChunkRows) {
-    const std::size_t count = std::min<std::size_t>(kChunkRows, rows.size() - first);
+  for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(chunk_rows_)) {
+    const std::size_t count = std::min(static_cast<std::size_t>(chunk_rows_), rows.size() - first);
     const std::span part = std::span(rows).subspan(first, count);
     std::vector<std::int32_t> vector;
     std::vector<float> coefficient;

@@ -48,11 +48,12 @@ using Tap = std::function<void(int layer, Matrix x)>;
 
 class Pass {
  public:
-  /// Rows that go through a block together. Only speed and memory depend on it.
+  /// Rows that go through a block together, unless told otherwise: what a CPU's caches hold.
   static constexpr std::int64_t kChunkRows = 1024;
 
-  /// `vectors` is host memory, [n, D] float32: what Additions refer to. May be empty.
-  Pass(Llama& model, std::span<const float> vectors);
+  /// `vectors` is host memory, [n, D] float32: what Additions refer to. May be empty. Only speed and memory depend on
+  /// `chunk_rows`, which is the same on all ranks of the model's team.
+  Pass(Llama& model, std::span<const float> vectors, std::int64_t chunk_rows = kChunkRows);
 
   /// Returns the sequence's index. Throws Error if it is inconsistent (position outside, too long for the model, ...).
   int add(Sequence sequence);
@@ -83,6 +84,7 @@ class Pass {
 
   Llama& model_;
   std::span<const float> vectors_;  // host, [n, D]
+  std::int64_t chunk_rows_;
   std::vector<Sequence> sequences_;
   std::vector<std::int64_t> first_row_;  // of sequence s
   std::vector<int> order_;               // sequences in the order of their rows

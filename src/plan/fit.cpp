@@ -22,6 +22,11 @@ std::int64_t most_rows_in(const ModelFacts& facts, MemoryOptions options, std::i
   return kFewestRows + (budget - least) / std::max<std::int64_t>(step, 1) * kFewestRows;
 }
 
+/// Halves the chunk until a rank's memory is at most `budget` or the chunk is no larger than kFewestRows.
+void shrink_chunk(const ModelFacts& facts, MemoryOptions& options, std::int64_t budget) {
+  while (options.chunk_rows >= 2 * kFewestRows && memory_of(facts, options).total() > budget) options.chunk_rows /= 2;
+}
+
 std::string outcome(const Fit& fit, const Devices& devices) {
   if (!fit.divides) return "-";
   if (!fit.fits) return "does not fit";
@@ -40,14 +45,20 @@ Fit fit_of(ModelFacts facts, MemoryOptions options, WeightsIn where, int degree,
   fit.degree = facts.tensor_parallel = degree;
   fit.divides = facts.shape.divides(degree);
   if (!fit.divides) return fit;
-  fit.rows = options.rows;
-  fit.memory = memory_of(facts, options);
+  MemoryOptions resident = options;
+  shrink_chunk(facts, resident, budget);
+  fit.rows = resident.rows;
+  fit.chunk_rows = resident.chunk_rows;
+  fit.memory = memory_of(facts, resident);
   fit.fits = fit.memory.total() <= budget;
   if (where == WeightsIn::Memory || (where == WeightsIn::Auto && fit.fits)) return fit;
   fit.streamed = options.streamed = true;
+  options.rows = kFewestRows;
+  shrink_chunk(facts, options, budget);
   const std::int64_t rows = most_rows_in(facts, options, budget);
   fit.fits = rows > 0;
   fit.rows = options.rows = std::max(rows, kFewestRows);
+  fit.chunk_rows = options.chunk_rows;
   fit.memory = memory_of(facts, options);
   return fit;
 }

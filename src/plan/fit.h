@@ -25,11 +25,12 @@ struct Devices {
 /// One model at one degree.
 struct Fit {
   int degree = 1;
-  bool divides = true;    // the degree shares heads, key/value heads and feed-forward evenly
-  bool streamed = false;  // the weights do not fit whole
-  bool fits = false;      // as `streamed` says
-  MemoryModel memory;     // of a rank, with `rows` in flight
-  std::int64_t rows = 0;  // in one pass: at most what was asked for; streamed: as many as memory holds
+  bool divides = true;          // the degree shares heads, key/value heads and feed-forward evenly
+  bool streamed = false;        // the weights do not fit whole
+  bool fits = false;            // as `streamed` says
+  MemoryModel memory;           // of a rank, with `rows` in flight
+  std::int64_t rows = 0;        // in one pass: at most what was asked for; streamed: as many as memory holds
+  std::int64_t chunk_rows = 0;  // what was asked for, or less where that does not fit
 };
 
 /// Bytes of a device or host that a plan may fill: the rest is for the driver, fragments and what is not counted.

@@ -59,7 +59,7 @@ class SharedPass {
 
   int add(Sequence s, GridRunner& of) {
     if (!pass_) {
-      pass_ = std::make_unique<Pass>(*model_.llama, vectors_);
+      pass_ = std::make_unique<Pass>(*model_.llama, vectors_, options_.chunk_rows);
       rows_ = 0;
     }
     if (waiting_.empty() || waiting_.back() != &of) waiting_.push_back(&of);

@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "engine/pass.h"
 #include "steer/items.h"
 
 namespace steergrid {
@@ -12,7 +11,8 @@ namespace {
 /// The pairs of one pass, unit by unit, and where its taps add up.
 class PairPass {
  public:
-  explicit PairPass(const LoadedModel& model) : model_(*model.llama), pass_(*model.llama, {}) {}
+  PairPass(const LoadedModel& model, std::int64_t chunk_rows)
+      : model_(*model.llama), pass_(*model.llama, {}, chunk_rows) {}
 
   std::int64_t rows() const { return rows_; }
 
@@ -101,7 +101,7 @@ std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const Ext
                                    const PassOptions& options) {
   const auto n_layers = static_cast<std::size_t>(model.config.shape.n_layers);
   std::vector<ExtractResult> results(tasks.size());
-  auto pass = std::make_unique<PairPass>(model);
+  auto pass = std::make_unique<PairPass>(model, options.chunk_rows);
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     results[t].sums.assign(n_layers * static_cast<std::size_t>(model.config.shape.hidden), 0.0);
     results[t].norm_sums.assign(n_layers, 0.0);
@@ -110,7 +110,7 @@ std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const Ext
       const auto rows = static_cast<std::int64_t>(pair.matching.size() + pair.other.size());
       if (pass->rows() > 0 && (options.naive || pass->rows() + rows > options.rows)) {
         pass->run();
-        pass = std::make_unique<PairPass>(model);
+        pass = std::make_unique<PairPass>(model, options.chunk_rows);
       }
       pass->add(std::move(pair), options.naive, tasks[t].keep_activations, results[t]);
     }

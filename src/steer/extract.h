@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/pass.h"
 #include "steer/loaded_model.h"
 #include "steer/unit_result.h"
 
@@ -16,6 +17,7 @@ namespace steergrid {
 struct PassOptions {
   std::int64_t rows = 16384;  // rows in flight at most (one prompt and one fork always fit)
   bool naive = false;         // one full forward a member, question, layer and coefficient: for tests and benchmarks
+  std::int64_t chunk_rows = Pass::kChunkRows;  // through a block together; the same on all ranks of a team
 };
 
 /// One unit's pairs.

@@ -101,6 +101,18 @@ TEST_P(GpuPass, GivesForksTheBitsOfTheFullForward) {
   }
 }
 
+TEST_P(GpuPass, DoesNotSeeItsChunk) {
+  const Sequence c = cell(20, 1);
+  const Head full = naive(*model_, c);
+  for (const std::int64_t chunk_rows : {1, 24, 8192}) {
+    Pass pass(*model_, vectors_, chunk_rows);
+    pass.add({.tokens = some_tokens()});
+    pass.add(c);
+    pass.run(selected_);
+    EXPECT_EQ(pass.head(1).log_probability, full.log_probability) << "chunks of " << chunk_rows << " rows";
+  }
+}
+
 TEST_P(GpuPass, IsNearTheCpus) {
   const auto cpu = make_cpu_backend(GetParam(), 1);
   const auto reference = load(*cpu, solo_);

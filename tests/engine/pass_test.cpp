@@ -143,6 +143,24 @@ TEST_P(PassTest, DoesNotSeeWhatElseIsInThePass) {
   for (const int fork : forks) expect_same_bits(pass.head(fork), alone, "fork among others");
 }
 
+TEST_P(PassTest, DoesNotSeeItsChunk) {
+  const auto tokens = random_tokens(37, 4);
+  const Sequence cell{.tokens = tokens,
+                      .parent = 0,
+                      .first = 30,
+                      .opens_after = 1,
+                      .steer_from = 30,
+                      .additions = {{1, 2, 2.0f}},
+                      .wants_head = true};
+  for (const std::int64_t chunk_rows : {1, 5, 31, 8192}) {
+    Pass pass(*model_, vectors_, chunk_rows);
+    pass.add({.tokens = tokens});
+    pass.add(cell);
+    pass.run(selected_);
+    expect_same_bits(pass.head(1), naive(cell), "chunks of " + std::to_string(chunk_rows) + " rows");
+  }
+}
+
 TEST_P(PassTest, ReadsTheSameResidualFromABranchAsFromTheWholePrompt) {
   const auto matching = random_tokens(11, 5);
   auto other = matching;

@@ -20,7 +20,7 @@ ModelFacts facts_of(const ModelShape& shape) { return {.shape = shape, .dtype = 
 MemoryOptions on_gpu() {
   MemoryOptions options;
   options.rows = 16384;
-  options.chunk_rows = 1024;
+  options.chunk_rows = 8192;
   options.logits = 8 << 20;
   options.widens_float16 = options.wide_activations = options.reads_into_same_memory = false;
   options.base_bytes = kGB;
@@ -73,6 +73,21 @@ TEST(Fit, ATeamThatStreamsTakesAsManyRowsAsItsMemoryHolds) {
   EXPECT_LE(memory_of(facts_of(kLlama70B), more).total(), budget);
   more.rows += 2048;
   EXPECT_GT(memory_of(facts_of(kLlama70B), more).total(), budget);
+}
+
+TEST(Fit, TakesASmallerChunkWhereTheWeightsThenStay) {
+  const ModelFacts facts = facts_of(kLlama7B);
+  MemoryOptions smallest = on_gpu();
+  smallest.chunk_rows = 1024;
+  const std::int64_t least = memory_of(facts, smallest).total(), most = memory_of(facts, on_gpu()).total();
+  EXPECT_EQ(fit_of(facts, on_gpu(), WeightsIn::Auto, 1, most).chunk_rows, 8192);
+  for (const std::int64_t budget : {most - 1, least}) {
+    const Fit found = fit_of(facts, on_gpu(), WeightsIn::Auto, 1, budget);
+    EXPECT_TRUE(found.fits && !found.streamed);
+    EXPECT_EQ(found.chunk_rows, budget == least ? 1024 : 4096);
+    EXPECT_LE(found.memory.total(), budget);
+  }
+  EXPECT_TRUE(fit_of(facts, on_gpu(), WeightsIn::Auto, 1, least - 1).streamed);
 }
 
 TEST(Fit, DoesWhatTheSpecSays) {
