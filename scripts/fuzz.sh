@@ -2,7 +2,7 @@
 # Builds the fuzz targets and runs each from its corpus in tests/fuzz/corpus, as many at a time as there are cores.
 #   scripts/fuzz.sh [-runs=1000000 | -max_total_time=60]...     options of libFuzzer; default -runs=1000000
 # A crash, a leak, undefined behaviour, an allocation far beyond the input's size or a hang fails it; the input is left
-# in build/fuzz/found, what the target said in build/fuzz/NAME.log.
+# in build/fuzz/found, what the target said in build/fuzz/NAME.log (of a part: NAME-PART.log).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- -runs=1000000
