@@ -1,5 +1,5 @@
-// Attention on tensor cores, for float16 and bfloat16 and head sizes that are multiples of 8, up to 256: prompts and
-// forks in one kernel. Included by attention.cu.
+// Attention on tensor cores, for float16 and bfloat16 and even head sizes up to 256: prompts and forks in one kernel.
+// Included by attention.cu.
 //
 // A row is a query and one of the query heads that share a key/value head. A block takes 64 rows of one task (a prompt,
 // or all forks of a prompt), a warp 16 of them: the M of mma.m16n8k16. Keys come in tiles of 32 at absolute multiples
@@ -65,6 +65,20 @@ __device__ __forceinline__ std::uint32_t packed(T low, T high) {
   return bits_of(low) | bits_of(high) << 16;
 }
 
+/// Columns [c, c + 8) of a head of even size; zeros beyond it.
+template <class T>
+__device__ __forceinline__ uint4 eight_of(const T* head, int c, int head_size) {
+  uint4 found = {0, 0, 0, 0};
+  if (head_size % 8 == 0) {
+    if (c < head_size) found = *reinterpret_cast<const uint4*>(head + c);
+    return found;
+  }
+  const auto pair = [&](int at) {
+    return at < head_size ? *reinterpret_cast<const std::uint32_t*>(head + at) : std::uint32_t{0};
+  };
+  return {pair(c), pair(c + 2), pair(c + 4), pair(c + 6)};
+}
+
 /// Keys and values of the tile from position `start` on, by `n` threads of which this is number `thread`; zeros from
 /// position `end` on and in columns beyond the head.
 template <class T, int steps>
@@ -73,11 +87,11 @@ __device__ void load_tile(const Arrays<T>& a, const Query& from, int start, int 
   for (int i = thread; i < kKeys * kEights; i += n) {
     const int j = i / kEights, c = i % kEights * 8, at = start + j;
     uint4 key = {0, 0, 0, 0}, value = key;
-    if (at < end && c < a.head_size) {
+    if (at < end) {
       const std::int64_t row = at < from.position ? from.prefix_row + at : from.own_row + (at - from.position);
-      const std::int64_t offset = row * a.kv_cols + std::int64_t{blockIdx.y} * a.head_size + c;
-      key = *reinterpret_cast<const uint4*>(a.k + offset);
-      value = *reinterpret_cast<const uint4*>(a.v + offset);
+      const std::int64_t offset = row * a.kv_cols + std::int64_t{blockIdx.y} * a.head_size;
+      key = eight_of(a.k + offset, c, a.head_size);
+      value = eight_of(a.v + offset, c, a.head_size);
     }
     *reinterpret_cast<uint4*>(k + j * key_stride(steps) + c) = key;
     *reinterpret_cast<uint4*>(v + j * key_stride(steps) + c) = value;

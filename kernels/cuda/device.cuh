@@ -42,15 +42,6 @@ __device__ __forceinline__ float rounded(float v) {
   return to_float(from_float<T>(v));
 }
 
-/// Four neighbouring values at an address aligned to four of them.
-__device__ __forceinline__ float4 load4(const float* p) { return *reinterpret_cast<const float4*>(p); }
-template <class Half>
-__device__ __forceinline__ float4 load4(const Half* p) {
-  const uint2 bits = *reinterpret_cast<const uint2*>(p);
-  const Half* h = reinterpret_cast<const Half*>(&bits);
-  return {to_float(h[0]), to_float(h[1]), to_float(h[2]), to_float(h[3])};
-}
-
 /// e^x as `exponential` of kernels/cpu/lanes.h: the same operations, the same bits.
 __device__ __forceinline__ float exponential(float x) {
   x = x < -104.0f ? -104.0f : x;

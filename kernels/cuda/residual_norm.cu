@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kThreads)
 
 void CudaBackend::residual_norm(Matrix x, std::span<const Matrix> partials, const Steering& steering, DType residual,
                                 const Tensor& weight, float epsilon, Matrix h) {
-  assert(x.dtype == DType::Float32);
+  assert(x.dtype == DType::Float32 && (residual == DType::Float32 || residual == compute_));
   assert(steering.vector.size() == steering.coefficient.size());
   assert(steering.vector.empty() || static_cast<std::int64_t>(steering.vector.size()) == x.rows);
   assert(steering.vector.empty() || steering.vectors.cols == x.cols || steering.vectors.rows == 0);
@@ -95,13 +95,15 @@ void CudaBackend::residual_norm(Matrix x, std::span<const Matrix> partials, cons
              static_cast<const float*>(staged[1])};
   }
   const float* norm = h.empty() ? nullptr : weight.view().as<const float>();
+  const auto run = [&](auto kernel, auto* to) {
+    cuda::launch("residual_norm_rows", kernel, static_cast<unsigned>(x.rows), kThreads, 0, stream_->get(),
+                 x.as<float>(), sums, steps, norm, epsilon, to, x.cols);
+  };
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
-    cuda::with_type(residual, [&](auto* residual_type) {
-      using Residual = cuda::Pointee<decltype(residual_type)>;
-      cuda::launch("residual_norm_rows", residual_norm_rows<T, Residual>, static_cast<unsigned>(x.rows), kThreads, 0,
-                   stream_->get(), x.as<float>(), sums, steps, norm, epsilon, h.empty() ? nullptr : h.as<T>(), x.cols);
-    });
+    T* to = h.empty() ? nullptr : h.as<T>();
+    if (residual == DType::Float32) return run(residual_norm_rows<T, float>, to);
+    run(residual_norm_rows<T, T>, to);
   });
 }
 

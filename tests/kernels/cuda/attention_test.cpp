@@ -48,6 +48,7 @@ TEST_F(CudaAttention, IsNearTheCpusAtOddSizesWithGroupedQueries) {
                           {6, 2, 16},
                           {4, 1, 24},
                           {3, 3, 10},
+                          {1, 1, 100},
                           {2, 1, 128},
                           {1, 1, 80},
                           {8, 1, 128},
@@ -66,7 +67,7 @@ TEST_F(CudaAttention, IsNearTheCpusAtOddSizesWithGroupedQueries) {
 TEST_F(CudaAttention, OfAForkAtEveryPositionHasThePromptsBits) {
   constexpr std::int64_t kRows = kEmulated ? 67 : 99;  // every offset in a tile, two or three times
   for (const DType dtype : kDTypes)
-    for (const Heads h : {Heads{2, 2, 64}, {6, 2, 24}, {8, 1, 128}}) {
+    for (const Heads h : {Heads{2, 2, 64}, {6, 2, 24}, {8, 1, 128}, {3, 1, 10}}) {
       const auto on = gpu(dtype);
       const Rows p(kRows, h, dtype);
       const auto expected = attend_whole(*on, p);
