@@ -53,6 +53,10 @@ struct Segment {
 /// Logits that `head` holds in memory at a time, over all rows: what memory plans count.
 inline constexpr std::int64_t kHeadLogits = std::int64_t{8} << 20;
 
+/// Rows that go through a block together on a GPU, where they fit: several rounds of tiles for all its multiprocessors.
+/// The products' algorithms are chosen for as many. Not measured.
+inline constexpr std::int64_t kGpuChunkRows = 8192;
+
 /// What the language-model head says about one row; under tensor parallelism, about this rank's slice of the
 /// vocabulary.
 struct HeadRow {
@@ -94,6 +98,7 @@ class Backend {
   /// A weight [N, K] in the form `linear` wants, its values rounded to the compute type.
   virtual Tensor load_weight(const HostMatrix& from) = 0;
   /// The same form, filled with the values of a synthetic model (synthetic.h), which every compute type holds exactly.
+  /// Loaded or made, a weight is whole when the call returns: a sibling may use it.
   virtual Tensor make_weight(const SyntheticPart& part) = 0;
   /// A norm's weight [1, D], values rounded to the compute type, kept as float32.
   virtual Tensor load_norm(const HostMatrix& from) = 0;
@@ -102,7 +107,7 @@ class Backend {
   virtual void embed(std::span<const std::int32_t> ids, const Tensor& table, std::int32_t first_id, Matrix x) = 0;
 
   /// x [R, D] += partials in their order (each [R, D], all float32 or all bfloat16), added in float32, rounded to
-  /// `residual` after the sum; then
+  /// `residual` (float32 or the compute type) after the sum; then
   /// x += fl(coefficient * vector), each step rounded to `residual`, for the steered rows;
   /// then, if h is not empty, h [R, D] = RMSNorm(x) * weight (Zhang & Sennrich 2019): statistics in float32 or wider,
   /// the normalised value rounded to the compute type before and after the multiplication, as Hugging Face does.
@@ -118,9 +123,9 @@ class Backend {
   virtual void rope(Matrix q, Matrix k, std::span<const std::int32_t> positions, const Tensor& cos_sin,
                     int head_size) = 0;
 
-  /// out [R, H_r*E] = causal softmax attention, scale 1/sqrt(E), softmax in float32. `q` and `out` hold the queries of
-  /// the segments one after another (R = sum of n_queries); k and v [rows, K_r*E] hold every row in flight. H_r is a
-  /// multiple of K_r: query head h reads key/value head h / (H_r / K_r).
+  /// out [R, H_r*E] = causal softmax attention, scale 1/sqrt(E), E even, softmax in float32. `q` and `out` hold the
+  /// queries of the segments one after another (R = sum of n_queries); k and v [rows, K_r*E] hold every row in flight.
+  /// H_r is a multiple of K_r: query head h reads key/value head h / (H_r / K_r).
   virtual void attention(Matrix q, Matrix k, Matrix v, std::span<const Segment> segments, int head_size,
                          Matrix out) = 0;
 

@@ -7,12 +7,12 @@
 #include <array>
 
 #include "base/error.h"
+#include "kernels/backend.h"
 #include "kernels/cuda/check.h"
 
 namespace steergrid::cuda {
 namespace {
 
-constexpr std::int64_t kReferenceRows = 8192;  // the M the heuristic sees; a chunk of the pass
 constexpr std::uint32_t kAlignment = 16;       // bytes; what `takes` makes true of every row
 
 cudaDataType_t cuda_type(DType dtype) {
@@ -99,7 +99,7 @@ const cublasLtMatmulAlgo_t& Gemm::pinned(const Key& key) {
 
 /// The heuristic's first answer that keeps the promises of gemm.h.
 cublasLtMatmulAlgo_t Gemm::choose(const Key& key) const {
-  Problem p(operand_, key, kReferenceRows);
+  Problem p(operand_, key, kGpuChunkRows);
   cublasLtMatmulPreferenceOpaque_t preference;
   STEERGRID_CUDA(cublasLtMatmulPreferenceInit(&preference));
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t what, const auto& value) {

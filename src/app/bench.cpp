@@ -15,6 +15,7 @@
 #include "engine/chat_format.h"
 #include "engine/model_source.h"
 #include "engine/pass.h"
+#include "plan/fit.h"
 #include "steer/evaluate.h"
 #include "steer/extract.h"
 
@@ -78,10 +79,16 @@ double most_resident_bytes() {
   return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
-MemoryOptions memory_planned(const Prepared& p, const TokenCounts& tokens, const BenchOptions& o, bool on_gpu) {
-  MemoryOptions options = memory_options(on_gpu, std::min(o.rows, most_rows(p.plan, p.plan.models.front(), tokens)));
+/// As a worker plans its memory; of a stream, too, no more rows than asked for.
+Fit planned(const Prepared& p, const TokenCounts& tokens, const BenchOptions& o, bool on_gpu) {
+  const ModelPlan& model = p.plan.models.front();
+  MemoryOptions options = memory_options(on_gpu, std::min(o.rows, most_rows(p.plan, model, tokens)));
+  Fit fit = fit_of(model.facts, options, o.streamed ? WeightsIn::Stream : WeightsIn::Memory, 1, o.memory);
   options.streamed = o.streamed;
-  return options;
+  options.chunk_rows = fit.chunk_rows;
+  options.rows = fit.rows = std::min(fit.rows, options.rows);
+  fit.memory = memory_of(model.facts, options);
+  return fit;
 }
 
 LayerTraffic since(const LayerTraffic& before, const LayerTraffic& now) {
@@ -148,8 +155,8 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   r.gemm = backend->gemm_library();
   r.weight_bytes =
       static_cast<double>(plan.facts.shape.parameters()) * static_cast<double>(size_of(backend->weight_dtype()));
-  const MemoryOptions planned = memory_planned(p, tokens, options, r.backend == "cuda");
-  r.planned_bytes = static_cast<double>(memory_of(plan.facts, planned).total());
+  const Fit fit = planned(p, tokens, options, r.backend == "cuda");
+  r.planned_bytes = static_cast<double>(fit.memory.total());
   const double start = monotonic_seconds();
   const LoadedModel model = load_model(p.spec.models.front(), plan.facts, std::move(backend), team,
                                        options.streamed ? Residence::Streamed : Residence::Resident);
@@ -157,7 +164,7 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   std::vector<std::byte> waited(norm.bytes());
   model.backend->download(norm, waited);  // waits for what was queued
   r.load_seconds = seconds_since(start);
-  time_phases(p, model, {options.rows, false, planned.chunk_rows}, r);
+  time_phases(p, model, {fit.rows, false, fit.chunk_rows}, r);
   r.resident_bytes = most_resident_bytes();
   return r;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct BenchOptions {
   int tokens = 100;           // of a prompt, at least; one more where words do not come out even
   std::int64_t rows = 16384;  // in flight in one pass
   bool streamed = false;      // weights come again for each pass, two blocks at a time
+  std::int64_t memory = std::numeric_limits<std::int64_t>::max();  // bytes that it may fill: fewer rows a chunk if need be
 };
 
 /// A timed phase: wall time, and the FLOPs that are necessary for it (plan/cost.h).

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/version.h"
+#include "plan/fit.h"
 
 namespace steergrid {
 namespace {
@@ -93,6 +94,9 @@ void print(const BenchResult& r, const Options& o) {
 
 void run(Options& o) {
   o.bench.dtype = dtype_from_name(o.dtype);
+  const auto device = static_cast<std::size_t>(o.device);
+  if (const auto gpus = visible_gpus(); o.backend == "cuda" && device < gpus.size())
+    o.bench.memory = usable(gpus[device].memory);  // where it is not there, the backend says so
   const BenchResult r = bench(o.bench, [&](DType dtype) {
     return o.backend == "cuda" ? make_cuda_backend(dtype, o.device) : make_cpu_backend(dtype, o.threads);
   });

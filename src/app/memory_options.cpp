@@ -10,7 +10,7 @@ namespace steergrid {
 MemoryOptions memory_options(bool on_gpu, std::int64_t rows) {
   MemoryOptions options;
   options.rows = rows;
-  options.chunk_rows = std::min(rows, on_gpu ? kChunkRowsOnGpu : Pass::kChunkRows);
+  options.chunk_rows = std::min(rows, on_gpu ? kGpuChunkRows : Pass::kChunkRows);
   options.logits = kHeadLogits;
   if (on_gpu) {
     options.widens_float16 = options.wide_activations = options.reads_into_same_memory = false;

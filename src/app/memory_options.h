@@ -10,9 +10,6 @@ namespace steergrid {
 /// Rows in one pass unless told otherwise: enough for large products; more costs memory and gains nothing.
 inline constexpr std::int64_t kRowsInFlight = 16384;
 
-/// Rows that go through a block together on a GPU: several rounds of tiles for all its multiprocessors. Not measured.
-inline constexpr std::int64_t kChunkRowsOnGpu = 8192;
-
 MemoryOptions memory_options(bool on_gpu, std::int64_t rows);
 
 }  // namespace steergrid

@@ -53,9 +53,11 @@ Fit fit_of(ModelFacts facts, MemoryOptions options, WeightsIn where, int degree,
   fit.fits = fit.memory.total() <= budget;
   if (where == WeightsIn::Memory || (where == WeightsIn::Auto && fit.fits)) return fit;
   fit.streamed = options.streamed = true;
-  options.rows = kFewestRows;
-  shrink_chunk(facts, options, budget);
-  const std::int64_t rows = most_rows_in(facts, options, budget);
+  std::int64_t rows = most_rows_in(facts, options, budget);
+  while (rows < options.chunk_rows && options.chunk_rows >= 2 * kFewestRows) {  // its buffers take the room of rows
+    options.chunk_rows /= 2;
+    rows = most_rows_in(facts, options, budget);
+  }
   fit.fits = rows > 0;
   fit.rows = options.rows = std::max(rows, kFewestRows);
   fit.chunk_rows = options.chunk_rows;

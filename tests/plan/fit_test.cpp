@@ -90,6 +90,25 @@ TEST(Fit, TakesASmallerChunkWhereTheWeightsThenStay) {
   EXPECT_TRUE(fit_of(facts, on_gpu(), WeightsIn::Auto, 1, least - 1).streamed);
 }
 
+TEST(Fit, AStreamsChunkIsNoLargerThanTheRowsThatItLeavesRoomFor) {
+  const ModelFacts facts = facts_of(kLlama70B);
+  MemoryOptions options = on_gpu();
+  options.streamed = true;
+  options.rows = 1024;
+  const std::int64_t with_8192 = memory_of(facts, options).total();
+  options.chunk_rows = 1024;
+  const std::int64_t least = memory_of(facts, options).total();
+  for (std::int64_t budget = least; budget < with_8192 + 4 * kGB; budget += kGB / 4) {
+    const Fit found = fit_of(facts, on_gpu(), WeightsIn::Stream, 1, budget);
+    ASSERT_TRUE(found.fits);
+    EXPECT_LE(found.memory.total(), budget);
+    EXPECT_TRUE(found.chunk_rows <= found.rows || found.chunk_rows == 1024) << budget;
+  }
+  EXPECT_EQ(fit_of(facts, on_gpu(), WeightsIn::Stream, 1, least).chunk_rows, 1024);
+  EXPECT_LT(fit_of(facts, on_gpu(), WeightsIn::Stream, 1, with_8192).chunk_rows, 8192);
+  EXPECT_FALSE(fit_of(facts, on_gpu(), WeightsIn::Stream, 1, least - 1).fits);
+}
+
 TEST(Fit, DoesWhatTheSpecSays) {
   EXPECT_TRUE(fit(kLlama7B, 80 * kGB, 1, WeightsIn::Stream)->streamed);
   EXPECT_FALSE(fit(kLlama70B, 80 * kGB, 1, WeightsIn::Memory));
