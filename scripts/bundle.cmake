@@ -2,17 +2,17 @@
 # the kernels, which not everyone wants, into OUT-tests, to be laid over it.
 #   cmake -DBUILD=build/release -DOUT=folder -P scripts/bundle.cmake
 # Left to the machine: glibc, and the CUDA and NCCL libraries. Left out of Open MPI: InfiniBand, libfabric and UCX (Debian's own
-# configuration turns them off too), OpenSHMEM and one-sided communication, ROMIO (OMPIO writes files), and what is
-# not chosen unless asked for.
+# configuration turns them off too), OpenSHMEM, one-sided communication, MPI's files (HDF5 writes here, on one rank), Open
+# MPI's other tools, and what is not chosen unless asked for.
 cmake_minimum_required(VERSION 3.25)
 
 set(machine "^(ld-linux.*|lib(c|m|pthread|dl|rt|resolv|util|anl|mvec))\\.so")
 set(cuda "^lib(cuda|cudart|cublas|cublasLt|nvrtc|nvJitLink|nccl)\\.so")
-set(no_framework "mca_(spml|scoll|sshmem|memheap|atomic|osc|topo|vprotocol|crs)_")
+set(no_framework "mca_(spml|scoll|sshmem|memheap|atomic|osc|topo|vprotocol|crs|io|fs|fbtl|fcoll|sharedfp|filem)_")
+set(no_tool "mca_((ess|iof|state|errmgr_default)_tool|pstat_linux)\\.so$")
 set(no_network "_(ucx|uct|ofi|openib|usnic|psm|psm2|monitoring)\\.so$")
-set(never_chosen "mca_(coll_(adapt|han|sm|sync|inter)|fcoll_(dynamic|dynamic_gen2|two_phase)|io_romio321|op_avx|odls_pspawn|\
-pmix_flux|pml_cm|ras_(simulator|gridengine)|reachable_netlink|rmaps_(mindist|seq|resilient)|schizo_(flux|jsm)|\
-sharedfp_individual|compress_bzip)\\.so$")
+set(never_chosen "mca_(coll_(adapt|han|sm|sync|inter)|op_avx|odls_pspawn|pmix_flux|pml_cm|ras_(simulator|gridengine)|\
+reachable_netlink|rmaps_(mindist|seq|resilient)|schizo_(flux|jsm)|compress_bzip|mpool_hugepage)\\.so$")
 
 execute_process(COMMAND ompi_info --path all --parsable OUTPUT_VARIABLE paths COMMAND_ERROR_IS_FATAL ANY)
 foreach(name pkglibdir pkgdatadir sysconfdir bindir)
@@ -26,7 +26,7 @@ file(REAL_PATH ${mpi_bindir}/orterun mpirun)
 file(REAL_PATH ${mpi_bindir}/orted orted)
 set(programs ${BUILD}/steergrid_bundled ${mpirun} ${orted})
 file(GLOB components ${mpi_pkglibdir}/mca_*.so)
-foreach(unwanted IN ITEMS ${no_framework} ${no_network} ${never_chosen})
+foreach(unwanted IN ITEMS ${no_framework} ${no_network} ${no_tool} ${never_chosen})
   list(FILTER components EXCLUDE REGEX "${unwanted}")
 endforeach()
 
@@ -44,7 +44,8 @@ file(RENAME ${OUT}/libexec/steergrid_bundled ${OUT}/libexec/steergrid)
 file(INSTALL ${libraries} DESTINATION ${OUT}/lib FOLLOW_SYMLINK_CHAIN)
 file(INSTALL ${components} DESTINATION ${OUT}/lib/openmpi)
 file(INSTALL ${mpi_pkgdatadir}/ DESTINATION ${OUT}/share/openmpi FILES_MATCHING PATTERN "help-*.txt"
-     REGEX "help-(oshmem|shmem|opal-shmem-posix|.*(openib|ofi|ucx|usnic|psm|verbs)).*" EXCLUDE)
+     REGEX "help-(oshmem|shmem|opal-shmem-posix|orte-(clean|info|server|filem)|opal-wrapper|opal_info|osc|\
+.*(openib|ofi|ucx|usnic|psm|verbs)).*" EXCLUDE)
 file(INSTALL ${mpi_sysconfdir}/openmpi-mca-params.conf DESTINATION ${OUT}/etc)
 
 # PMIx, which Open MPI starts its ranks with, has components and messages of its own.
