@@ -1,7 +1,8 @@
 // The one stream of a backend, and the way of small host arrays (row indices, segments) to the device.
 //
 // Everything a backend does is queued on its stream. Memory is freed in stream order too, and every Tensor holds the
-// stream, so a Tensor may outlive its backend. Used by one thread at a time, the one whose current device it is.
+// stream, so a Tensor may outlive its backend. Used by one thread, whose current device it is; only `free` may come from
+// another, which has waited for the work that reads the memory.
 #pragma once
 
 #include <cuda_runtime_api.h>

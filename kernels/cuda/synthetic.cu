@@ -34,6 +34,7 @@ Tensor CudaBackend::make_weight(const SyntheticPart& part) {
     cuda::launch("fill", fill<T>, cuda::blocks_for(part.rows * blocks, kThreads), kThreads, 0, stream_->get(),
                  weight.view().as<T>(), part, first, blocks, synthetic_scale(part.exponent));
   });
+  stream_->wait();  // as any load: another stream may read it next
   return weight;
 }
 

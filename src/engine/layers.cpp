@@ -49,7 +49,13 @@ class StreamedLayers final : public Layers {
     opened.get();
   }
 
-  ~StreamedLayers() override { on_.wait(); }  // nothing queued may still read what goes away
+  ~StreamedLayers() override {
+    try {
+      on_.wait();  // nothing queued may still read what goes away
+    } catch (const std::exception&) {
+      // A device that failed reads nothing any more, and has told the call that met it.
+    }
+  }
 
   const LayerWeights& at(int l) override {
     if (now_ == l) return weights_;

@@ -9,6 +9,7 @@
 #include "engine/checkpoint_weights.h"
 #include "engine/pass.h"
 #include "engine/staged_team.h"
+#include "engine/synthetic_model.h"
 #include "made_up_model.h"
 #include "temporary_folder.h"
 #include "tests/comm/mpi_main.h"
@@ -111,6 +112,17 @@ TEST_P(GpuPass, DoesNotSeeItsChunk) {
     pass.run(selected_);
     EXPECT_EQ(pass.head(1).log_probability, full.log_probability) << "chunks of " << chunk_rows << " rows";
   }
+}
+
+TEST_P(GpuPass, OfAModelMadeOnTheGpuIsTheSameResidentAndStreamed) {
+  const auto head = [&](Residence residence) {
+    Team& team = session().size() > 1 ? static_cast<Team&>(staged_) : solo_;
+    Llama model(*gpu_, team, config_, SyntheticWeights(5), {}, residence);
+    Head found;
+    for (int round = 0; round < 2; ++round) found = naive(model, cell(20, 1));  // a stream begins again
+    return found;
+  };
+  EXPECT_EQ(head(Residence::Resident).log_probability, head(Residence::Streamed).log_probability);
 }
 
 TEST_P(GpuPass, IsNearTheCpus) {

@@ -18,7 +18,8 @@ namespace steergrid::emulated {
 struct Stream {
   std::deque<std::function<void()>> queued;
   std::uint64_t done = 0;  // pieces of work that have run
-  std::uint64_t last() const { return done + queued.size(); }
+  std::uint64_t last() const;
+  void queue(std::function<void()> work);
   void run_until(std::uint64_t n);
 };
 
@@ -114,6 +115,16 @@ bool is_pinned(const void* memory) {
 
 }  // namespace
 
+std::uint64_t Stream::last() const {
+  const Turn turn(gate());
+  return done + queued.size();
+}
+
+void Stream::queue(std::function<void()> work) {
+  const Turn turn(gate());
+  queued.push_back(std::move(work));
+}
+
 void Stream::run_until(std::uint64_t n) {
   const Turn turn(gate());
   if (done >= n) return;
@@ -138,7 +149,7 @@ void launch(const char* name, dim3 grid, dim3 block, std::size_t shared_bytes, s
                     grid.z <= 65535 && block.x * block.y * block.z <= 1024 && block.z <= 64 &&
                     shared_bytes <= kMostShared && (shared_bytes <= std::size_t{48} << 10 || shared_bytes <= allowed);
   if (!fits) failed("emulated GPU: {} was not launched: grid, block or shared memory beyond the limits", name);
-  stream->queued.emplace_back([=] { run_grid(name, grid, block, shared_bytes, body); });
+  stream->queue([=] { run_grid(name, grid, block, shared_bytes, body); });
 }
 
 }  // namespace steergrid::emulated
@@ -182,7 +193,7 @@ cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t) {
   return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
-  stream->queued.emplace_back([memory] { arena().free(memory); });
+  stream->queue([memory] { arena().free(memory); });
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
@@ -224,9 +235,9 @@ cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, 
   const auto* source = static_cast<const std::byte*>(from);
   if (kind == cudaMemcpyHostToDevice && !steergrid::emulated::is_pinned(from)) {  // read before the call returns
     std::vector<std::byte> taken(source, source + (height == 0 ? 0 : (height - 1) * from_pitch + width));
-    stream->queued.emplace_back([copy, taken = std::move(taken)] { copy(taken.data()); });
+    stream->queue([copy, taken = std::move(taken)] { copy(taken.data()); });
   } else {
-    stream->queued.emplace_back([copy, source] { copy(source); });
+    stream->queue([copy, source] { copy(source); });
   }
   return cudaSuccess;
 }
