@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 namespace steergrid {
@@ -10,25 +11,19 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-/// Walks the fields of one protobuf message (wire format: a key = number * 8 + type, then the value).
+/// Walks the fields of one protobuf message (wire format: a key = number * 8 + type, then the value). What this reader
+/// does not follow, protobuf's may: groups, which no tokenizer has, count as broken.
 class Fields {
  public:
   explicit Fields(Bytes rest) : rest_(rest) {}
 
-  /// The bytes of the next field `wanted` with a length; nothing at the end or where the message breaks off.
+  /// The bytes of the next field `wanted` with a length; nothing at the end or where the message is broken.
   std::optional<Bytes> next(std::uint64_t wanted) {
-    while (!rest_.empty()) {
+    while (!rest_.empty() && !broken_) {
       const auto key = varint();
-      if (!key) return std::nullopt;
-      std::optional<std::uint64_t> length;
-      switch (*key & 7) {
-        case 0: length = varint() ? std::optional<std::uint64_t>(0) : std::nullopt; break;
-        case 1: length = 8; break;
-        case 2: length = varint(); break;
-        case 5: length = 4; break;
-        default: break;
-      }
-      if (!length || *length > rest_.size()) return std::nullopt;
+      const auto length = key && *key <= std::numeric_limits<std::uint32_t>::max() ? length_of(*key & 7) : std::nullopt;
+      broken_ = !length || *length > rest_.size();
+      if (broken_) break;
       const Bytes value = rest_.first(static_cast<std::size_t>(*length));
       rest_ = rest_.subspan(value.size());
       if (*key == wanted * 8 + 2) return value;
@@ -36,7 +31,20 @@ class Fields {
     return std::nullopt;
   }
 
+  bool broken() const { return broken_; }
+
  private:
+  /// Of a value of this type, from here on; nothing for types that are not followed.
+  std::optional<std::uint64_t> length_of(std::uint64_t type) {
+    switch (type) {
+      case 0: return varint() ? std::optional<std::uint64_t>(0) : std::nullopt;
+      case 1: return 8;
+      case 2: return varint();
+      case 5: return 4;
+      default: return std::nullopt;
+    }
+  }
+
   std::optional<std::uint64_t> varint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
@@ -49,6 +57,7 @@ class Fields {
   }
 
   Bytes rest_;
+  bool broken_ = false;
 };
 
 std::uint32_t unit_at(Bytes units, std::size_t index) {
@@ -92,7 +101,9 @@ bool charsmaps_stay_inside(Bytes model) {
       Fields fields(*normalizer);
       while (const auto map = fields.next(kMap))
         if (!stays_inside(*map)) return false;
+      if (fields.broken()) return false;
     }
+    if (parts.broken()) return false;
   }
   return true;
 }

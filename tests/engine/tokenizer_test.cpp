@@ -87,6 +87,17 @@ TEST_F(TokenizerTest, KeepsTheOffsetsOfTheTextWhereItIsNormalised) {
   EXPECT_EQ(e.end.back(), 11);
 }
 
+TEST_F(TokenizerTest, LooksForDamagedMapsBehindWhatOnlyProtobufWouldSkip) {
+  write_tokenizer(folder.path(), "nmt_nfkc");
+  std::ifstream in(folder / "tokenizer.model", std::ios::binary);
+  const std::string good(std::istreambuf_iterator<char>(in), {});
+  const std::string group = "\x0b\x0c", wide_key = "\x80\x80\x80\x80\x80\x80\x01";
+  for (const std::string& first : {group, wide_key}) {
+    folder.write("tokenizer.model", first + good);
+    EXPECT_THAT(error_of([&] { Tokenizer(folder.path(), 1); }), HasSubstr("tokenizer.model"));
+  }
+}
+
 class DamagedTokenizer : public TokenizerTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(DamagedTokenizer, IsReadOrRefusedButNeverCrashes) {
