@@ -45,6 +45,19 @@ ncclUniqueId shared_id(Team& members) {
   return id;
 }
 
+/// Makes `device` current, or throws on every member alike, naming one that could not. Collective.
+void set_device(Team& members, int device) {
+  const std::int32_t mine = cudaSetDevice(device);
+  const std::vector<std::byte> all = members.gather_host(std::as_bytes(std::span(&mine, 1)));
+  for (std::size_t rank = 0; rank * sizeof mine < all.size(); ++rank) {
+    std::int32_t status = 0;
+    std::memcpy(&status, &all[rank * sizeof mine], sizeof mine);
+    if (status != cudaSuccess)
+      failed("CUDA call cudaSetDevice failed on member {} of a team: {}", rank,
+             cudaGetErrorString(static_cast<cudaError_t>(status)));
+  }
+}
+
 }  // namespace
 
 struct NcclTeam::State {
@@ -124,7 +137,7 @@ NcclTeam::NcclTeam(Team& members, int device, double patience) : members_(member
   State& s = *state_;
   s.device = device;
   s.patience = patience;
-  check_cuda(cudaSetDevice(device), "cudaSetDevice");
+  set_device(members, device);
   const ncclUniqueId id = shared_id(members);
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
