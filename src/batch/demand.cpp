@@ -28,7 +28,7 @@ SweepDemand demand_of(const SweepSpec& spec, const Plan& plan, const std::vector
     d.weights = memory[m].weights * d.degree;
     d.streamed = streamed[m];
     d.rank_bytes = memory[m].total();
-    d.layer_bytes = memory[m].weights / std::max(1, model.facts.shape.n_layers);
+    d.host_buffers = memory[m].host_buffers;
     d.flops = costs[m].total.flops;
     for (const Unit& unit : plan.units) {
       if (unit.model != static_cast<int>(m) || unit.kind == UnitKind::Vectors) continue;

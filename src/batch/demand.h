@@ -13,14 +13,14 @@ namespace steergrid {
 
 struct ModelDemand {
   std::string name;
-  int degree = 1;                // ranks that hold one copy
-  std::int64_t weights = 0;      // bytes of a copy, all ranks
-  bool streamed = false;         // not kept by its teams, but read by each to extract and again to evaluate
-  std::int64_t rank_bytes = 0;   // what a rank holds where it computes
-  std::int64_t layer_bytes = 0;  // a rank's share of one layer's weights
-  double flops = 0;              // of all units
-  double longest_unit = 0;       // FLOPs
-  int units = 0;                 // that teams run
+  int degree = 1;                 // ranks that hold one copy
+  std::int64_t weights = 0;       // bytes of a copy, all ranks
+  bool streamed = false;          // not kept by its teams, but read by each to extract and again to evaluate
+  std::int64_t rank_bytes = 0;    // what a rank holds where it computes
+  std::int64_t host_buffers = 0;  // that a rank reads files into
+  double flops = 0;               // of all units
+  double longest_unit = 0;        // FLOPs
+  int units = 0;                  // that teams run
 };
 
 struct SweepDemand {

@@ -59,11 +59,11 @@ double seconds_of(const std::vector<SweepDemand>& sweeps, int workers, const Sit
 
 std::int64_t memory_mib(const std::vector<SweepDemand>& sweeps, int workers, const SiteProfile& site) {
   if (site.memory_mib) return *site.memory_mib;
-  // A worker with a GPU reads its share two layers at a time; one without computes where it holds everything.
+  // A worker with a GPU only reads into this memory; one without computes where it holds everything.
   const double worker =
       site.has_gpus()
           ? kGpuWorkerMiB +
-                largest(sweeps, [](const ModelDemand& m) { return 2 * static_cast<double>(m.layer_bytes) / kMiB; })
+                largest(sweeps, [](const ModelDemand& m) { return static_cast<double>(m.host_buffers) / kMiB; })
           : largest(sweeps, [](const ModelDemand& m) { return static_cast<double>(m.rank_bytes) / kMiB; });
   const double all = kMemoryMargin * (kCoordinatorMiB + worker * workers);
   return static_cast<std::int64_t>(std::ceil(all / 256)) * 256;

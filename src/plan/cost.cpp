@@ -53,7 +53,7 @@ WorkCost evaluate_work(const ModelShape& s, const RunPlan& run, const QuestionTo
 std::int64_t evaluate_rows(const RunPlan& run, const QuestionTokenCounts& t, std::int64_t questions) {
   const auto& values = run.coefficients.values;
   const auto steering = static_cast<std::int64_t>(values.size()) - std::count(values.begin(), values.end(), 0.0);
-  const std::int64_t forks = steering * static_cast<std::int64_t>(run.layers.size());
+  const std::int64_t forks = steering * static_cast<std::int64_t>(run.layers.size()) + 1;  // and the control
   return questions * (t.longest + forks * t.most_steered);
 }
 
@@ -142,10 +142,9 @@ MemoryModel memory_of(const ModelFacts& facts, const MemoryOptions& options) {
   m.chunk_buffers = options.chunk_rows * (act * (s.hidden + 2 * heads_r * s.head_size + 2 * (s.feed_forward / ranks)) +
                                           4 * (s.hidden + partials)) +
                     4 * std::min(options.logits, options.chunk_rows * vocabulary_r);
-  if (options.reads_into_same_memory) {
-    const std::int64_t buffers = 2 * read_buffer(facts, options.streamed);
-    m.reading = options.streamed ? buffers : std::max<std::int64_t>(0, buffers - m.in_flight());
-  }
+  m.host_buffers = 2 * read_buffer(facts, options.streamed);
+  if (options.reads_into_same_memory)
+    m.reading = options.streamed ? m.host_buffers : std::max<std::int64_t>(0, m.host_buffers - m.in_flight());
   m.base = options.base_bytes;
   return m;
 }

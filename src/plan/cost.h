@@ -74,7 +74,8 @@ struct MemoryModel {
   std::int64_t residual = 0;       // rows x D x 4
   std::int64_t keys_values = 0;    // rows x 2 K_r E x 4, of one layer at a time
   std::int64_t chunk_buffers = 0;  // what a chunk of rows needs inside a block, and the head's logits
-  std::int64_t reading = 0;        // host buffers that files are read into, where they share the memory
+  std::int64_t host_buffers = 0;   // that a checkpoint's files are read into
+  std::int64_t reading = 0;        // of these, what adds to the rest: none on a GPU, whose memory is another
   std::int64_t base = 0;           // the process itself
 
   std::int64_t in_flight() const { return residual + keys_values + chunk_buffers; }

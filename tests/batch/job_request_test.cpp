@@ -123,7 +123,7 @@ TEST(JobRequest, KeepsAGivenTime) {
 TEST(JobRequest, AsksForMemoryAsTheModelTakesIt) {
   ModelDemand m = model(1, 100, 10);
   m.rank_bytes = std::int64_t{4} << 30;
-  m.layer_bytes = std::int64_t{1} << 30;
+  m.host_buffers = std::int64_t{2} << 30;
   SiteProfile cpus = site_with(0);
   cpus.workers_per_node = 2;
   const std::int64_t on_cpus = request(m, cpus).memory_mib, on_gpus = request(m, site_with(2)).memory_mib;

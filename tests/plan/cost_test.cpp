@@ -135,6 +135,21 @@ TEST(Memory, OfAShardIsItsShare) {
   EXPECT_NEAR(static_cast<double>(memory_of(facts, {}).weights), static_cast<double>(whole) / 8, 1e7);
 }
 
+TEST(Memory, CountsTheHostBuffersOfReadsApartWhereTheDeviceHasItsOwnMemory) {
+  ModelFacts facts;
+  facts.shape = kLlama70B;
+  facts.dtype = DType::BFloat16;
+  facts.tensor_parallel = 8;
+  MemoryOptions options;
+  options.streamed = true;
+  options.reads_into_same_memory = false;
+  const MemoryModel m = memory_of(facts, options);
+  EXPECT_EQ(m.host_buffers, 2ll * 8192 * 28672 * 2);  // down_proj comes whole
+  EXPECT_EQ(m.reading, 0);
+  options.reads_into_same_memory = true;
+  EXPECT_EQ(memory_of(facts, options).reading, m.host_buffers);
+}
+
 TEST(Memory, CountsRowsAndChunks) {
   ModelFacts facts;
   facts.shape = kLlama7B;
@@ -156,8 +171,9 @@ TEST(Memory, KnowsTheRowsOfTheLargestUnit) {
   const Plan plan = make_plan(made_up_sweep(), made_up_facts());
   TokenCounts tokens{std::vector<PairTokenCounts>(3), std::vector<QuestionTokenCounts>(2)};
   for (int q = 0; q < 5; ++q) tokens.runs[0].add(10 + q, 2);
-  // A unit of 2 questions of at most 14 tokens, each with forks for 4 layers and 2 coefficients.
-  EXPECT_EQ(most_rows(plan, plan.models[0], tokens), 2 * (14 + 4 * 2 * 2));
+  // A unit of 2 questions of at most 14 tokens, each with forks of 2 rows for 4 layers and 2 coefficients
+  // and for the control.
+  EXPECT_EQ(most_rows(plan, plan.models[0], tokens), 2 * (14 + (4 * 2 + 1) * 2));
 }
 
 }  // namespace
