@@ -50,8 +50,9 @@ struct Segment {
   std::int32_t n_queries = 0;
 };
 
-/// Logits that `head` holds in memory at a time, over all rows: what memory plans count.
-inline constexpr std::int64_t kHeadLogits = std::int64_t{8} << 20;
+/// Logits that `head` holds in memory at a time, over all rows: what memory plans count. On a GPU each such part of the
+/// rows ends with a wait.
+inline constexpr std::int64_t kHeadLogits = std::int64_t{8} << 20, kGpuHeadLogits = std::int64_t{64} << 20;
 
 /// Rows that go through a block together on a GPU, where they fit: several rounds of tiles for all its multiprocessors.
 /// The products' algorithms are chosen for as many. Not measured.

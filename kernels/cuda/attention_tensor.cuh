@@ -79,12 +79,13 @@ __device__ __forceinline__ uint4 eight_of(const T* head, int c, int head_size) {
   return {pair(c), pair(c + 2), pair(c + 4), pair(c + 6)};
 }
 
-/// Keys and values of the tile from position `start` on, by `n` threads of which this is number `thread`; zeros from
-/// position `end` on and in columns beyond the head.
+/// The first `keys` keys and values of the tile from position `start` on, by `n` threads of which this is number
+/// `thread`; zeros from position `end` on and in columns beyond the head.
 template <class T, int steps>
-__device__ void load_tile(const Arrays<T>& a, const Query& from, int start, int end, T* k, T* v, int thread, int n) {
+__device__ void load_tile(const Arrays<T>& a, const Query& from, int start, int end, int keys, T* k, T* v, int thread,
+                          int n) {
   constexpr int kEights = steps * 2;
-  for (int i = thread; i < kKeys * kEights; i += n) {
+  for (int i = thread; i < keys * kEights; i += n) {
     const int j = i / kEights, c = i % kEights * 8, at = start + j;
     uint4 key = {0, 0, 0, 0}, value = key;
     if (at < end) {
@@ -138,13 +139,14 @@ __device__ __forceinline__ float largest_of_four(float value) {
   return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));
 }
 
-/// score[n][i]: rows g (i < 2) and g + 8, keys n * 8 + 2t + i % 2.
+/// score[n][i]: rows g (i < 2) and g + 8, keys n * 8 + 2t + i % 2 of the first `keys`.
 template <class T, int steps>
-__device__ __forceinline__ void scores_of(const Rows<steps>& s, const T* k, float (&score)[kKeys / 8][4]) {
+__device__ __forceinline__ void scores_of(const Rows<steps>& s, const T* k, int keys, float (&score)[kKeys / 8][4]) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
   for (int n = 0; n < kKeys / 8; ++n) {
     for (int i = 0; i < 4; ++i) score[n][i] = 0.0f;
+    if (n * 8 >= keys) continue;
     const T* key = k + (n * 8 + g) * key_stride(steps) + t * 2;
 #pragma unroll
     for (int i = 0; i < steps; ++i) {
@@ -197,7 +199,8 @@ __device__ __forceinline__ void halves_of(const float (&left)[4], const float (&
                                           std::uint32_t (&low)[4]) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float x = i < 2 ? left[i * 2] : right[i * 2 - 4], y = i < 2 ? left[i * 2 + 1] : right[i * 2 - 3];
+    const float(&keys)[4] = i < 2 ? left : right;
+    const float x = keys[i % 2 * 2], y = keys[i % 2 * 2 + 1];
     const T x_high = cuda::from_float<T>(x), y_high = cuda::from_float<T>(y);
     high[i] = packed(x_high, y_high);
     low[i] = packed(cuda::from_float<T>(x - cuda::to_float(x_high)), cuda::from_float<T>(y - cuda::to_float(y_high)));
@@ -229,26 +232,35 @@ __device__ __forceinline__ void add_values(Rows<steps>& s, const std::uint32_t (
   }
 }
 
-/// One tile for the warp's rows; `segment` < 0: for all of them, else for those of that segment.
+/// The values of one step of 16 keys, of which the lane's rows see the first `upper` and `lower`.
 template <class T, int steps>
-__device__ __forceinline__ void add_tile(Rows<steps>& s, const T* k, const T* v, int start, int segment, float scale) {
+__device__ __forceinline__ void add_step(Rows<steps>& s, const float (&left)[4], const float (&right)[4], const T* v,
+                                         int upper, int lower) {
+  std::uint32_t high[4], low[4];
+  halves_of<T>(left, right, high, low);
+  for (int keys = 1; keys <= 16; ++keys)
+    if (__any_sync(kAllLanes, upper == keys || lower == keys))
+      add_values<T, steps>(s, high, low, v, keys, upper == keys, lower == keys);
+}
+
+/// The first `keys` (a multiple of 16) keys of a tile, which are all that the warp's rows see of it; `segment` < 0: for
+/// all of the rows, else for those of that segment.
+template <class T, int steps>
+__device__ __forceinline__ void add_tile(Rows<steps>& s, const T* k, const T* v, int start, int keys, int segment,
+                                         float scale) {
   int seen[2];  // keys of the tile that the lane's rows see
 #pragma unroll
   for (int half = 0; half < 2; ++half)
-    seen[half] = segment < 0 || segment == s.segment[half] ? min(kKeys, s.last[half] - start + 1) : 0;
+    seen[half] = segment < 0 || segment == s.segment[half] ? min(keys, s.last[half] - start + 1) : 0;
   if (!__any_sync(kAllLanes, seen[0] > 0 || seen[1] > 0)) return;
   float p[kKeys / 8][4];
-  scores_of<T, steps>(s, k, p);
+  scores_of<T, steps>(s, k, keys, p);
   soften<steps>(s, p, seen, scale);
 #pragma unroll
-  for (int step = 0; step < kKeys / 16; ++step) {
-    const int upper = min(16, seen[0] - step * 16), lower = min(16, seen[1] - step * 16);
-    std::uint32_t high[4], low[4];
-    halves_of<T>(p[step * 2], p[step * 2 + 1], high, low);
-    for (int keys = 1; keys <= 16; ++keys)
-      if (__any_sync(kAllLanes, upper == keys || lower == keys))
-        add_values<T, steps>(s, high, low, v + step * 16 * key_stride(steps), keys, upper == keys, lower == keys);
-  }
+  for (int step = 0; step < kKeys / 16; ++step)
+    if (step * 16 < keys)
+      add_step<T, steps>(s, p[step * 2], p[step * 2 + 1], v + step * 16 * key_stride(steps),
+                         min(16, seen[0] - step * 16), min(16, seen[1] - step * 16));
 }
 
 /// Tiles that only some of the block's rows read, from position `start` on: each fork of the warp's rows by itself.
@@ -265,10 +277,11 @@ __device__ void own_tiles(const Arrays<T>& a, const Query* queries, const Block&
       end = max(end, query.last + 1);
     }
     for (int tile = start; tile < end; tile += kKeys) {
+      const int keys = min(kKeys, (end - tile + 15) / 16 * 16);  // a fork's last tile holds a few of its own
       __syncwarp();
-      load_tile<T, steps>(a, fork, tile, end, k, v, threadIdx.x % 32, 32);
+      load_tile<T, steps>(a, fork, tile, end, keys, k, v, threadIdx.x % 32, 32);
       __syncwarp();
-      add_tile<T, steps>(s, k, v, tile, fork.segment, a.scale);
+      add_tile<T, steps>(s, k, v, tile, keys, fork.segment, a.scale);
     }
   }
 }
@@ -325,9 +338,9 @@ __global__ void __launch_bounds__(kThreads) attend(Arrays<T> a, const Query* que
   int turn = 0;  // tiles go through the warps' memory in turn: one barrier a tile is enough
   for (int start = 0; start < shared; start += kKeys, turn = (turn + 1) % kWarps) {
     T* k = memory + turn * 2 * kTile;
-    load_tile<T, steps>(a, from, start, end, k, k + kTile, threadIdx.x, kThreads);
+    load_tile<T, steps>(a, from, start, end, kKeys, k, k + kTile, threadIdx.x, kThreads);
     __syncthreads();
-    add_tile<T, steps>(s, k, k + kTile, start, -1, a.scale);
+    add_tile<T, steps>(s, k, k + kTile, start, kKeys, -1, a.scale);
   }
   if (from.segment != to.segment) {
     __syncthreads();

@@ -10,7 +10,7 @@ std::vector<Gpu> visible_gpus() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver) return {};
-  STEERGRID_CUDA(status);
+  cuda::check(status, "cudaGetDeviceCount", __FILE__, __LINE__);
   std::vector<Gpu> found;
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp properties{};

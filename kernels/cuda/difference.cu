@@ -1,6 +1,7 @@
 // Sums of pair differences: one thread a column, pairs in ascending order, float64 from the host's sums on (the CPU's
 // bits). Norms: one block a row, float64, columns of a thread in ascending order and then a fixed tree; the host adds
 // the norms in the order of the pairs.
+#include <algorithm>
 #include <cassert>
 
 #include "kernels/cuda/cuda_backend.h"
@@ -43,7 +44,7 @@ void CudaBackend::difference_sums(Matrix x, std::span<const std::int64_t> a, std
   if (a.empty() || sums.empty()) return;
   const auto staged = staging_.copy({std::as_bytes(a), std::as_bytes(b)});
   const auto *left = static_cast<const std::int64_t*>(staged[0]), *right = static_cast<const std::int64_t*>(staged[1]);
-  std::vector<double> norms(2 * a.size());
+  std::vector<double> norms(2 * a.size()), added(sums.size());
   const cuda::Scratch device_sums(*stream_, sums.size_bytes());
   const cuda::Scratch device_norms(*stream_, norms.size() * sizeof(double));
   const auto pairs = static_cast<std::int64_t>(a.size());
@@ -53,11 +54,11 @@ void CudaBackend::difference_sums(Matrix x, std::span<const std::int64_t> a, std
                x.as<const float>(), x.cols, left, right, pairs, device_sums.as<double>());
   cuda::launch("row_norms", row_norms, static_cast<unsigned>(2 * pairs), kThreads, 0, on, x.as<const float>(), x.cols,
                left, right, device_norms.as<double>());
-  stream_->wait();  // before the copy back: a failed kernel must not have touched the caller's sums
-  STEERGRID_CUDA(cudaMemcpyAsync(sums.data(), device_sums.as<void>(), sums.size_bytes(), cudaMemcpyDeviceToHost, on));
+  STEERGRID_CUDA(cudaMemcpyAsync(added.data(), device_sums.as<void>(), sums.size_bytes(), cudaMemcpyDeviceToHost, on));
   STEERGRID_CUDA(cudaMemcpyAsync(norms.data(), device_norms.as<void>(), norms.size() * sizeof(double),
                                  cudaMemcpyDeviceToHost, on));
-  stream_->wait();
+  stream_->wait();  // throws if a kernel failed: then the caller's sums are as they were
+  std::ranges::copy(added, sums.begin());
   for (const double norm : norms) norm_sum += norm;  // a[0], b[0], a[1], b[1], ...
 }
 

@@ -13,7 +13,7 @@
 namespace steergrid::cuda {
 namespace {
 
-constexpr std::uint32_t kAlignment = 16;       // bytes; what `takes` makes true of every row
+constexpr std::uint32_t kAlignment = 16;  // bytes; what `takes` makes true of every row
 
 cudaDataType_t cuda_type(DType dtype) {
   switch (dtype) {
@@ -129,7 +129,7 @@ bool Gemm::acceptable(const cublasLtMatmulHeuristicResult_t& found, const Key& k
   if (found.state != CUBLAS_STATUS_SUCCESS || found.workspaceSize != 0) return false;
   const auto split = configured<std::int32_t>(found.algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
   const auto reduction = configured<std::uint32_t>(found.algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
-  if (split != 1 || reduction != CUBLASLT_REDUCTION_SCHEME_NONE) return false;
+  if (split < 0 || split > 1 || reduction != CUBLASLT_REDUCTION_SCHEME_NONE) return false;
   std::uint64_t numerics = 0;
   std::size_t written = 0;
   STEERGRID_CUDA(cublasLtMatmulAlgoCapGetAttribute(&found.algo, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS, &numerics,
@@ -138,7 +138,8 @@ bool Gemm::acceptable(const cublasLtMatmulHeuristicResult_t& found, const Key& k
       (numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_OP_INPUT_TYPE_MASK) != CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_32F)
     return false;
   if (numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_16F) return false;
-  for (const std::int64_t m : {1, 2, 17, 129, 8193})
+  for (const std::int64_t m :
+       {std::int64_t{1}, std::int64_t{2}, std::int64_t{17}, std::int64_t{129}, kGpuChunkRows + 1})
     if (!runs(found.algo, key, m)) return false;
   return true;
 }

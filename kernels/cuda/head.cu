@@ -1,7 +1,7 @@
 // The language-model head, some rows at a time: logits of the whole slice by the GEMM, then one block a row: the
 // largest logit (the lowest token of equal ones), and the log-sum-exp in float64: thread t adds tokens t, t + 256, ...
 // in ascending order, then a fixed tree joins the threads. The order depends on the slice alone. The logits of one
-// chunk of rows are all that is ever held (at most 32 MiB, or 16 rows).
+// chunk of rows are all that is ever held (at most 256 MiB, or 16 rows).
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -81,7 +81,7 @@ std::vector<HeadRow> CudaBackend::head(Matrix h, const Tensor& table, std::int32
   assert(h.cols == table.view().cols && h.dtype == compute_);
   std::vector<HeadRow> result(static_cast<std::size_t>(h.rows));
   if (h.rows == 0) return result;
-  const std::int64_t chunk = std::min(h.rows, std::max(kHeadLogits / stride / kLeastRows * kLeastRows, kLeastRows));
+  const std::int64_t chunk = std::min(h.rows, std::max(kGpuHeadLogits / stride / kLeastRows * kLeastRows, kLeastRows));
   const auto rows = static_cast<std::size_t>(chunk), asked = selected.size();
   const auto staged = staging_.copy({std::as_bytes(selected)});
   const cuda::Scratch logits(*stream_, rows * static_cast<std::size_t>(stride) * sizeof(float));

@@ -10,10 +10,10 @@ namespace {
 constexpr int kThreads = 256;
 
 template <class T>
-__device__ void rotate(T* row, std::int64_t cols, int head_size, const float* cosines, const float* sines) {
+__device__ void rotate(T* row, int cols, int head_size, const float* cosines, const float* sines) {
   const int half = head_size / 2;
-  for (std::int64_t pair = threadIdx.x; pair < cols / 2; pair += kThreads) {
-    const int i = static_cast<int>(pair % half);
+  for (int pair = threadIdx.x; pair < cols / 2; pair += kThreads) {
+    const int i = pair % half;
     T* low = row + pair / half * head_size + i;
     const float a = cuda::to_float(low[0]), b = cuda::to_float(low[half]);
     low[0] = cuda::from_float<T>(a * cosines[i] - b * sines[i]);
@@ -27,8 +27,8 @@ __global__ void rope_rows(T* q, std::int64_t q_cols, T* k, std::int64_t k_cols, 
   const std::int64_t r = blockIdx.x;
   const float* cosines = cos_sin + std::int64_t{positions[r]} * head_size;
   const float* sines = cosines + head_size / 2;
-  rotate(q + r * q_cols, q_cols, head_size, cosines, sines);
-  rotate(k + r * k_cols, k_cols, head_size, cosines, sines);
+  rotate(q + r * q_cols, static_cast<int>(q_cols), head_size, cosines, sines);
+  rotate(k + r * k_cols, static_cast<int>(k_cols), head_size, cosines, sines);
 }
 
 }  // namespace

@@ -16,13 +16,11 @@ std::string describe_device(int device) {
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver)
     bad_input("no CUDA device: {}", cudaGetErrorString(status));
-  STEERGRID_CUDA(status);
+  cuda::check(status, "cudaGetDeviceCount", __FILE__, __LINE__);
   if (device < 0 || device >= count) bad_input("CUDA device {}: this machine has devices 0 to {}", device, count - 1);
-  int major = 0, minor = 0, multiprocessors = 0;
-  STEERGRID_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  STEERGRID_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-  STEERGRID_CUDA(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  return fmt::format("sm_{}{}, {} multiprocessors", major, minor, multiprocessors);
+  cudaDeviceProp p{};
+  STEERGRID_CUDA(cudaGetDeviceProperties(&p, device));
+  return fmt::format("{}, sm_{}{}, {} multiprocessors", p.name, p.major, p.minor, p.multiProcessorCount);
 }
 
 Stream::Stream(int device) : device_(device) {
@@ -66,7 +64,7 @@ Staging::~Staging() {
 }
 
 void Staging::grow(Slot& slot, std::size_t bytes) {
-  const std::size_t size = std::max<std::size_t>(2 * bytes, 16 << 10);
+  const std::size_t size = std::max<std::size_t>(2 * bytes, 1 << 20);  // pinned memory is slow to get
   cudaFreeHost(slot.host);
   stream_->free(slot.device);
   slot.host = slot.device = nullptr;

@@ -1,8 +1,8 @@
 // The one stream of a backend, and the way of small host arrays (row indices, segments) to the device.
 //
 // Everything a backend does is queued on its stream. Memory is freed in stream order too, and every Tensor holds the
-// stream, so a Tensor may outlive its backend. Used by one thread, whose current device it is; only `free` may come from
-// another, which has waited for the work that reads the memory.
+// stream, so a Tensor may outlive its backend. Used by one thread, whose current device it is; only `free` may come
+// from another, which has waited for the work that reads the memory.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -18,8 +18,8 @@
 
 namespace steergrid::cuda {
 
-/// "sm_90, 132 multiprocessors": what kernels and cuBLASLt's choices depend on. Throws Error if there is no such
-/// device.
+/// "NVIDIA H200, sm_90, 132 multiprocessors": what kernels and cuBLASLt's choices depend on. Throws Error if there is
+/// no such device.
 std::string describe_device(int device);
 
 class Stream {

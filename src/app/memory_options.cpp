@@ -11,7 +11,7 @@ MemoryOptions memory_options(bool on_gpu, std::int64_t rows) {
   MemoryOptions options;
   options.rows = rows;
   options.chunk_rows = std::min(rows, on_gpu ? kGpuChunkRows : Pass::kChunkRows);
-  options.logits = kHeadLogits;
+  options.logits = on_gpu ? kGpuHeadLogits : kHeadLogits;
   if (on_gpu) {
     options.widens_float16 = options.wide_activations = options.reads_into_same_memory = false;
     options.base_bytes = std::int64_t{1} << 30;  // the CUDA context and its libraries; not measured

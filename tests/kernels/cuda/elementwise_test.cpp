@@ -115,6 +115,9 @@ TEST_F(CudaElementwise, SwigluHasTheCpusBitsAndMayOverwriteItsGate) {
         on.swiglu(g.view(), u.view(), out.view());
         on.swiglu(g.view(), u.view(), g.view());
         EXPECT_EQ(widened(on, g.view()), widened(on, out.view()));
+        const Tensor last = poisoned_activations(on, 1, 77);  // a row at an odd address
+        on.swiglu(activations(on, rows, 77, gate).row_range(rows - 1, 1), u.row_range(rows - 1, 1), last.view());
+        EXPECT_EQ(widened(on, last.view()), widened(on, out.row_range(rows - 1, 1)));
         return widened(on, out.view());
       };
       EXPECT_EQ(run(*gpu(dtype)), run(*cpu(dtype))) << name_of(dtype) << " rows " << rows;
