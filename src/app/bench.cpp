@@ -1,9 +1,12 @@
 #include "app/bench.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "app/inspect_model.h"
 #include "app/memory_options.h"
@@ -73,6 +76,17 @@ Prepared prepared_for(const BenchOptions& o, const ModelSource& source) {
 
 double seconds_since(double start) { return monotonic_seconds() - start; }
 
+/// Lets the kernel forget what it holds of a checkpoint's files.
+void leave_page_cache(const std::string& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    ::fdatasync(file);  // what is not on the disk yet would stay
+    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(file);
+  }
+}
+
 double most_resident_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -96,19 +110,34 @@ LayerTraffic since(const LayerTraffic& before, const LayerTraffic& now) {
           now.seconds_waited - before.seconds_waited};
 }
 
-/// Extraction, then the grid under the vectors that it gave, each once before the clock on a few items.
-void time_phases(const Prepared& p, const LoadedModel& model, const PassOptions& options, BenchResult& r) {
+/// Runs `phase` `repeats` times after `first_try`, which may be nothing.
+void time_phase(const BenchOptions& o, const LoadedModel& model, const std::function<void()>& first_try,
+                const std::function<void()>& phase, BenchPhase& to) {
+  if (first_try) first_try();
+  for (int i = 0; i < o.repeats; ++i) {
+    if (o.cold) leave_page_cache(o.model);
+    const LayerTraffic before = model.llama->traffic();
+    const double start = monotonic_seconds();
+    phase();
+    to.times.push_back(seconds_since(start));
+    to.traffic = since(before, model.llama->traffic());
+  }
+  std::ranges::sort(to.times);
+}
+
+/// Extraction, then the grid under the vectors that it gave. Before the clock a few items go through the model: once,
+/// where it must be read for it.
+void time_phases(const BenchOptions& o, const Prepared& p, const LoadedModel& model, const PassOptions& options,
+                 BenchResult& r) {
   const ModelPlan& plan = p.plan.models.front();
   const RunPlan& run = plan.runs.front();
   const std::span<const AbItem> pairs = p.spec.vectors.front().pairs.items;
   const std::span<const AbItem> questions = p.spec.runs.front().questions.items;
   const auto hidden = static_cast<std::size_t>(plan.facts.shape.hidden);
-  extract(model, pairs.first(1), false, options);
-  LayerTraffic before = model.llama->traffic();
-  double start = monotonic_seconds();
-  const ExtractResult sums = extract(model, pairs, false, options);
-  r.extract.seconds = seconds_since(start);
-  r.extract_traffic = since(before, model.llama->traffic());
+  ExtractResult sums;
+  time_phase(
+      o, model, [&] { extract(model, pairs.first(1), false, options); },
+      [&] { sums = extract(model, pairs, false, options); }, r.extract);
 
   DifferenceSums all(static_cast<std::size_t>(plan.facts.shape.n_layers), hidden);
   all.add(sums.sums, sums.norm_sums);
@@ -116,12 +145,10 @@ void time_phases(const Prepared& p, const LoadedModel& model, const PassOptions&
   vectors.scale.assign(vectors.mean_norm.size(), 1.0);
   const AddedVectors added = added_vectors(vectors, hidden, run.layers, false);
   const CellGrid grid{run.layers, run.coefficients.values, run.letters, Positions::InstructionEnd};
-  evaluate(model, questions.first(1), grid, &added, options);
-  before = model.llama->traffic();
-  start = monotonic_seconds();
-  evaluate(model, questions, grid, &added, options);
-  r.grid.seconds = seconds_since(start);
-  r.grid_traffic = since(before, model.llama->traffic());
+  std::function<void()> first_try;
+  if (!o.streamed) first_try = [&] { evaluate(model, questions.first(1), grid, &added, options); };
+  time_phase(
+      o, model, first_try, [&] { evaluate(model, questions, grid, &added, options); }, r.grid);
 }
 
 }  // namespace
@@ -164,7 +191,7 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   std::vector<std::byte> waited(norm.bytes());
   model.backend->download(norm, waited);  // waits for what was queued
   r.load_seconds = seconds_since(start);
-  time_phases(p, model, {fit.rows, false, fit.chunk_rows}, r);
+  time_phases(options, p, model, {fit.rows, false, fit.chunk_rows}, r);
   r.resident_bytes = most_resident_bytes();
   return r;
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/layers.h"
 #include "kernels/backend.h"
@@ -23,15 +24,20 @@ struct BenchOptions {
   int questions = 16;
   int tokens = 100;           // of a prompt, at least; one more where words do not come out even
   std::int64_t rows = 16384;  // in flight in one pass
+  int repeats = 3;            // of each phase
   bool streamed = false;      // weights come again for each pass, two blocks at a time
-  std::int64_t memory = std::numeric_limits<std::int64_t>::max();  // bytes that it may fill: fewer rows a chunk if need be
+  bool cold = false;          // the checkpoint's files leave the page cache before each repeat
+  std::int64_t memory =
+      std::numeric_limits<std::int64_t>::max();  // bytes that it may fill: fewer rows a chunk if need be
 };
 
-/// A timed phase: wall time, and the FLOPs that are necessary for it (plan/cost.h).
+/// A timed phase: wall times, ascending, and the FLOPs that are necessary for it once (plan/cost.h).
 struct BenchPhase {
-  double seconds = 0;
+  std::vector<double> times;
   double flops = 0;
-  double tflops() const { return flops / seconds / 1e12; }
+  LayerTraffic traffic;                                       // of one repeat; zeros where weights are resident
+  double seconds() const { return times[times.size() / 2]; }  // the median; of an even number the slower of two
+  double tflops() const { return flops / seconds() / 1e12; }
 };
 
 struct BenchResult {
@@ -46,10 +52,9 @@ struct BenchResult {
   double load_seconds = 0;   // until the backend holds all weights
   double weight_bytes = 0;   // as the backend keeps them
   BenchPhase extract, grid;
-  LayerTraffic extract_traffic, grid_traffic;  // zeros where weights are resident
-  double naive_flops = 0;                      // of the grid, one full forward a question, layer and coefficient
-  double planned_bytes = 0;                    // what `plan` says of this model and pass
-  double resident_bytes = 0;                   // of the process, at most
+  double naive_flops = 0;     // of the grid, one full forward a question, layer and coefficient
+  double planned_bytes = 0;   // what `plan` says of this model and pass
+  double resident_bytes = 0;  // of the process, at most
 };
 
 /// `make_backend` is called once. Throws Error for a model that cannot be loaded, and whatever its units throw.

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/model_path.h"
 #include "base/version.h"
 #include "plan/fit.h"
 
@@ -32,10 +33,11 @@ std::string hardware(const Options& o) {
   return {};
 }
 
-nlohmann::ordered_json json_of(const BenchPhase& phase, const LayerTraffic& traffic, double peak) {
-  nlohmann::ordered_json j = {{"seconds", phase.seconds}, {"flops", phase.flops}, {"tflops", phase.tflops()}};
-  j["bytes_streamed"] = traffic.bytes_read;
-  j["seconds_waited_for_blocks"] = traffic.seconds_waited;
+nlohmann::ordered_json json_of(const BenchPhase& phase, double peak) {
+  nlohmann::ordered_json j = {
+      {"seconds", phase.seconds()}, {"times", phase.times}, {"flops", phase.flops}, {"tflops", phase.tflops()}};
+  j["bytes_streamed"] = phase.traffic.bytes_read;
+  j["seconds_waited_for_blocks"] = phase.traffic.seconds_waited;
   j["share_of_peak"] = peak > 0 ? nlohmann::ordered_json(phase.tflops() / peak) : nlohmann::ordered_json();
   return j;
 }
@@ -47,12 +49,13 @@ nlohmann::ordered_json json_of(const BenchResult& r, const Options& o) {
           {"backend", r.backend},
           {"architecture", r.architecture},
           {"gemm", r.gemm},
-          {"threads", o.threads},
+          {"threads", o.threads > 0 ? nlohmann::ordered_json(o.threads) : nlohmann::ordered_json()},
           {"model", r.model},
           {"identity", r.identity},
           {"synthetic", r.synthetic},
           {"dtype", std::string(name_of(r.dtype))},
           {"weights", o.bench.streamed ? "streamed" : "resident"},
+          {"cold", o.bench.cold},
           {"pairs", o.bench.pairs},
           {"questions", o.bench.questions},
           {"prompt_tokens", r.prompt_tokens},
@@ -61,42 +64,48 @@ nlohmann::ordered_json json_of(const BenchResult& r, const Options& o) {
           {"cells", r.cells},
           {"load", {{"seconds", r.load_seconds}, {"weight_bytes", r.weight_bytes}}},
           {"peak_tflops_given", o.peak},
-          {"extract", json_of(r.extract, r.extract_traffic, o.peak)},
-          {"grid", json_of(r.grid, r.grid_traffic, o.peak)},
+          {"extract", json_of(r.extract, o.peak)},
+          {"grid", json_of(r.grid, o.peak)},
           {"naive_grid_flops", r.naive_flops},
           {"planned_bytes", r.planned_bytes},
           {"resident_bytes", r.resident_bytes}};
 }
 
-void print_phase(const char* name, const BenchPhase& phase, const LayerTraffic& traffic, double peak) {
-  fmt::print("| {} | {:.3f} s | {:.3g} necessary FLOPs | {:.4g} TFLOP/s{} |\n", name, phase.seconds, phase.flops,
-             phase.tflops(), peak > 0 ? fmt::format(", {:.1f} % of {:g}", 100 * phase.tflops() / peak, peak) : "");
-  if (traffic.bytes_read > 0)
+void print_phase(const char* name, const BenchPhase& phase, double peak) {
+  fmt::print("| {} | {:.3f} s ({:.3f} to {:.3f} in {}) | {:.3g} necessary FLOPs | {:.4g} TFLOP/s{} |\n", name,
+             phase.seconds(), phase.times.front(), phase.times.back(), phase.times.size(), phase.flops, phase.tflops(),
+             peak > 0 ? fmt::format(", {:.1f} % of {:g}", 100 * phase.tflops() / peak, peak) : "");
+  const auto gigabytes = static_cast<double>(phase.traffic.bytes_read) / 1e9;
+  if (gigabytes > 0)
     fmt::print("| {}: blocks | {:.3f} s waited | {:.3f} GB read | {:.3g} GB/s over the phase |\n", name,
-               traffic.seconds_waited, static_cast<double>(traffic.bytes_read) / 1e9,
-               static_cast<double>(traffic.bytes_read) / 1e9 / phase.seconds);
+               phase.traffic.seconds_waited, gigabytes, gigabytes / phase.seconds());
 }
 
 void print(const BenchResult& r, const Options& o) {
-  fmt::print("{}, {}\n{}: {} {}, {}; {}{}, {}, weights {}\n", iso8601(wall_ns()), version_text(), hardware(o),
+  fmt::print("{}, {}\n{}: {} {}, {}; {}{}, {}, weights {}{}\n", iso8601(wall_ns()), version_text(), hardware(o),
              r.backend, r.architecture, r.gemm, r.identity, r.synthetic ? " (synthetic)" : "", name_of(r.dtype),
-             o.bench.streamed ? "streamed" : "resident");
+             o.bench.streamed ? "streamed" : "resident", o.bench.cold ? ", page cache left before each time" : "");
   fmt::print("{} pairs; {} questions of {:.0f} tokens, {} layers x {} coefficients\n\n", o.bench.pairs,
              o.bench.questions, r.prompt_tokens, r.layers, r.coefficients);
   fmt::print("| | time | work | rate |\n|---|---|---|---|\n");
   fmt::print("| load | {:.3f} s | {:.3f} GB of weights{} | {:.3g} GB/s |\n", r.load_seconds, r.weight_bytes / 1e9,
              r.synthetic ? ", made not read" : "", r.weight_bytes / 1e9 / r.load_seconds);
-  print_phase("extract", r.extract, r.extract_traffic, o.peak);
-  print_phase("grid", r.grid, r.grid_traffic, o.peak);
+  print_phase("extract", r.extract, o.peak);
+  print_phase("grid", r.grid, o.peak);
   fmt::print("| memory of the process, at most | {:.3f} GB | planned for the rank {:.3f} GB | |\n",
              r.resident_bytes / 1e9, r.planned_bytes / 1e9);
 }
 
 void run(Options& o) {
   o.bench.dtype = dtype_from_name(o.dtype);
-  const auto device = static_cast<std::size_t>(o.device);
-  if (const auto gpus = visible_gpus(); o.backend == "cuda" && device < gpus.size())
-    o.bench.memory = usable(gpus[device].memory);  // where it is not there, the backend says so
+  if (o.bench.cold && is_synthetic(o.bench.model))
+    bad_input("--cold: expected a checkpoint's folder as --model, found {}: its weights are made, not read",
+              o.bench.model);
+  if (o.backend == "cuda") {
+    const auto gpus = visible_gpus();
+    const auto device = static_cast<std::size_t>(o.device);  // where it is not there, the backend says so
+    if (device < gpus.size()) o.bench.memory = usable(gpus[device].memory);
+  }
   const BenchResult r = bench(o.bench, [&](DType dtype) {
     return o.backend == "cuda" ? make_cuda_backend(dtype, o.device) : make_cpu_backend(dtype, o.threads);
   });
@@ -128,7 +137,13 @@ void add_bench(CLI::App& app, ExitCode&, const Invocation&) {
   command->add_option("--rows", o->bench.rows, "Rows in flight in one pass")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_flag("--streamed", o->bench.streamed, "Weights stream through memory, two blocks at a time");
+  command->add_option("--repeats", o->bench.repeats, "Times each phase runs; the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  CLI::Option* streamed =
+      command->add_flag("--streamed", o->bench.streamed, "Weights stream through memory, two blocks at a time");
+  command->add_flag("--cold", o->bench.cold, "Drop the checkpoint from the page cache before each time")
+      ->needs(streamed);
   command->add_option("--peak", o->peak, "The device's TFLOP/s, to give rates as a share of it")
       ->check(CLI::PositiveNumber);
   command->add_option("--json", o->json, "File to write the figures to");
