@@ -4,10 +4,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -123,6 +127,33 @@ void write_shard(const SyntheticModel& model, const Shard& shard, DType dtype, c
   out.close();
 }
 
+/// All shards, some at a time, in no order of time. `begun` is called for each, never twice at once.
+void write_shards(const SyntheticModel& model, const std::vector<Shard>& shards, const std::vector<fs::path>& paths,
+                  DType dtype, const std::function<void()>& begun) {
+  std::atomic<std::size_t> next = 0;
+  std::mutex one;
+  const auto tell = [&] {
+    const std::scoped_lock lock(one);
+    begun();
+  };
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < shards.size(); i = next++) {
+        tell();
+        write_shard(model, shards[i], dtype, paths[i]);
+      }
+    } catch (...) {
+      next = shards.size();  // the others begin no more
+      throw;
+    }
+  };
+  std::vector<std::future<void>> writers;
+  for (std::size_t n = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, shards.size()); n > 0; --n)
+    writers.push_back(std::async(std::launch::async, work));
+  for (auto& writer : writers) writer.wait();
+  for (auto& writer : writers) writer.get();
+}
+
 ordered_json config_of(const SyntheticModel& model, DType dtype) {
   const ModelShape& s = model.config.shape;
   return {{"_name_or_path", model.canonical()},
@@ -173,13 +204,15 @@ WrittenModel write_synthetic(const SyntheticModel& model, const std::string& fol
   const fs::path root(folder);
   prepare_folder(root, bytes);
   ordered_json index = {{"metadata", {{"total_size", bytes}}}, {"weight_map", ordered_json::object()}};
+  std::vector<fs::path> paths;
   for (int i = 0; i < n; ++i) {
-    const Shard& shard = shards[static_cast<std::size_t>(i)];
     const std::string name = n == 1 ? "model.safetensors" : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, n);
-    if (progress) progress(i + 1, n);
-    write_shard(model, shard, options.dtype, root / name);
-    for (const Piece& tensor : shard) index["weight_map"][tensor.name] = name;
+    paths.push_back(root / name);
+    for (const Piece& tensor : shards[static_cast<std::size_t>(i)]) index["weight_map"][tensor.name] = name;
   }
+  write_shards(model, shards, paths, options.dtype, [&, begun = 0]() mutable {
+    if (progress) progress(++begun, n);
+  });
   if (n > 1) write_text(root / "model.safetensors.index.json", index.dump(2) + "\n");
   write_text(root / "tokenizer.model", byte_tokenizer_model());
   write_text(root / "config.json", config_of(model, options.dtype).dump(2) + "\n");

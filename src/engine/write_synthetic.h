@@ -22,7 +22,8 @@ struct WrittenModel {
   std::int64_t bytes = 0;  // of tensors
 };
 
-/// Writes into `folder`, which must be new or empty, with a few MiB of memory; `progress` hears of each shard.
+/// Writes into `folder`, which must be new or empty, shards side by side, with a few MiB of memory for each;
+/// `progress` hears of each that begins, one at a time.
 /// config.json comes last: an interrupted folder has none. Throws Error (no space, cannot write, not empty).
 WrittenModel write_synthetic(const SyntheticModel& model, const std::string& folder, const WriteOptions& options,
                              const std::function<void(int shard, int shards)>& progress = {});
