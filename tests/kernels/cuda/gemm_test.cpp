@@ -48,10 +48,36 @@ TEST_P(CudaRowsOfLinear, HaveTheSameBitsForEveryRowCountAndPlace) {
   }
 }
 
-// 7B: q/k/v/o, gate/up, down, head; 70B: k/v, and slices of q, gate, down at 2, 4, 8 ranks; a small model's.
+/// As many rows as a pass takes through a block, in the types that models of this size have.
+class CudaRowsOfAChunk : public CudaRowsOfLinear {};
+
+TEST_P(CudaRowsOfAChunk, HaveTheBitsOfFewerRows) {
+  const auto [n, k] = GetParam();
+  const auto on = gpu(DType::BFloat16);
+  const Tensor weight = on->load_weight(host(plain_values(n * k, 5), n, k)),
+               x = activations(*on, kGpuChunkRows, k, plain_values(kGpuChunkRows * k, 4));
+  const Tensor all = poisoned_as(*on, DType::BFloat16, kGpuChunkRows, n),
+               some = poisoned_as(*on, DType::BFloat16, kGpuChunkRows, n);
+  on->linear(x.view(), weight, all.view(), Round::ToCompute);
+  const auto expected = widened(*on, all.view());
+  for (const std::int64_t rows : {1, 1344, 8191}) {
+    on->linear(x.row_range(kGpuChunkRows - rows, rows), weight, some.row_range(0, rows), Round::ToCompute);
+    const auto found = widened(*on, some.row_range(0, rows));
+    ASSERT_TRUE(same_bits(found.data(), &expected[static_cast<std::size_t>((kGpuChunkRows - rows) * n)], rows * n))
+        << rows << " rows";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaRowsOfAChunk,
+                         ::testing::Values(Shape{4096, 4096}, Shape{4096, 11008}, Shape{13824, 5120}),
+                         [](const auto& shape) { return fmt::format("N{}K{}", shape.param.n, shape.param.k); });
+
+// 7B: q/k/v/o, gate/up, down, head; 13B: the same; 70B: k/v, and slices of q, gate, down at 2, 4, 8 ranks; a small
+// model's.
 INSTANTIATE_TEST_SUITE_P(Shapes, CudaRowsOfLinear,
                          ::testing::Values(Shape{4096, 4096}, Shape{11008, 4096}, Shape{4096, 11008},
-                                           Shape{32000, 4096}, Shape{1024, 8192}, Shape{128, 8192}, Shape{4096, 8192},
+                                           Shape{32000, 4096}, Shape{5120, 5120}, Shape{13824, 5120},
+                                           Shape{5120, 13824}, Shape{1024, 8192}, Shape{128, 8192}, Shape{4096, 8192},
                                            Shape{7168, 8192}, Shape{3584, 8192}, Shape{8192, 3584}, Shape{8192, 1024},
                                            Shape{64, 64}, Shape{257, 104}, Shape{33, 7}),
                          [](const auto& shape) { return fmt::format("N{}K{}", shape.param.n, shape.param.k); });
