@@ -124,7 +124,7 @@ class Cached(Batched):
                 found.append(self.forward(prompt[:, shared:].expand(len(part), -1), use_cache=True,
                                           past_key_values=repeated[1]))
             if not isinstance(repeated[1], tuple):
-                repeated[1].crop(shared)  # a cache object took in the cells' own tokens
+                repeated[1].crop(-STEERED)  # a cache object took in the cells' own tokens
         return torch.cat(found)
 
     def repeat(self, cache, times, last):
@@ -151,12 +151,13 @@ def clock(device):
     return time.perf_counter()
 
 
-def measure(rival, prompts, cells, sample, device):
-    """Times at least `sample` cells: whole questions; of the loop one cell a question, spread over the grid."""
+def measure(rival, prompts, cells, sample, seconds, device):
+    """Times at least `sample` forwards, or, where these take longer than `seconds`, as many cells: whole questions; of the
+    loop one cell a question, spread over the grid."""
     rival.run(prompts[0], cells[: max(5, getattr(rival, "batch", 0))])
     rival.calls, timed, question = 0, 0, 0
     start = clock(device)
-    while timed < sample:
+    while rival.calls < sample and (timed < sample or clock(device) - start < seconds):
         part = [cells[question * 57 % len(cells)]] if isinstance(rival, Loop) else cells
         rival.run(prompts[question % len(prompts)], part)
         timed, question = timed + len(part), question + 1
@@ -170,7 +171,8 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--questions", type=int, default=20)
-    parser.add_argument("--sample", type=int, default=200, help="cells to time of each rival, at least")
+    parser.add_argument("--sample", type=int, default=200, help="forwards to time of each rival, at least")
+    parser.add_argument("--seconds", type=float, default=30, help="where these take longer, as many cells are enough")
     parser.add_argument("--batch", type=int, default=64, help="cells in a forward of the batched rivals")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -191,7 +193,7 @@ def main():
     with torch.no_grad():
         found["largest_difference"] = check(rivals, prompts[0], cells[:: max(1, len(cells) // 6)], TOLERANCE[args.dtype])
         for name, rival in rivals.items():
-            seconds, timed = measure(rival, prompts, cells, args.sample, args.device)
+            seconds, timed = measure(rival, prompts, cells, args.sample, args.seconds, args.device)
             found["rivals"][name] = {"cells_timed": timed, "calls_timed": rival.calls, "seconds_per_cell": seconds / timed,
                                      "grid_seconds_sample_times_count": seconds / timed * in_grid}
     print(f"transformers {found['transformers']}, torch {found['torch']}, {found['device']}, {args.dtype}, batch {args.batch}\n")

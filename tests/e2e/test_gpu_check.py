@@ -2,6 +2,8 @@
 nvidia-smi) that it passes only if every test ran and passed, and every benchmark."""
 
 import os
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -39,19 +41,33 @@ def test_it_refuses_without_a_gpu(tmp_path):
 def test_it_passes_with_all_tests_run_and_shows_the_benchmarks(tmp_path):
     done = gpu_check(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| 2 | 0 | 0 |") == 4 and done.stdout.count("| grid | measured |") == 3
+    shown, last = done.stdout.split("\n======\n")  # as each part ends, and all of it last
+    for tables in (shown, last):
+        assert tables.count("| 2 | 0 | 0 |") == 4 and tables.count("| grid | measured |") == 3
     assert "70B cut to 1 of 80 layers, weights streamed" in done.stdout and not (tmp_path / "out/llama-2-70b-cut").exists()
-    assert done.stdout.count("| memory of the GPU") == 2
+    assert last.count("| memory of the GPU") == 2
     assert "rivals in Python: not run" in done.stdout and "gpu-check: passed" in done.stdout
 
 
-def test_it_says_where_no_disk_holds_the_model_that_streams(tmp_path):
+def test_it_cuts_the_model_that_streams_to_what_the_disk_holds(tmp_path):
     done = gpu_check(tmp_path, stream_layers=10**6)
-    assert done.returncode == 0 and "not run (1720003 GB wanted" in done.stdout
+    assert done.returncode == 0, done.stderr
+    layers = int(re.search(r"70B cut to (\d+) of 80 layers", done.stdout)[1])
+    assert 0 < layers < shutil.disk_usage(tmp_path).free / 1.7e9
+
+
+def test_it_says_where_no_disk_holds_the_model_that_streams(tmp_path):
+    done = gpu_check(tmp_path, df="echo Avail; echo 4000")
+    assert done.returncode == 0 and "not run (4820 MB wanted" in done.stdout and "4000 free" in done.stdout
+
+
+def test_it_names_a_bundle_that_does_not_start(tmp_path):
+    done = gpu_check(tmp_path, steergrid="echo no libcudart.so.13 >&2; exit 127")
+    assert done.returncode == 1 and "no libcudart.so.13" in done.stderr and "does not start here" in done.stderr
 
 
 @pytest.mark.parametrize("programs", [{"test_nccl": SKIPS}, {"mpirun": "exit 1"}, {"test_pass_cuda": PASSES + "; exit 3"},
-                                      {"test_kernels_cuda": "true"}, {"steergrid": BENCH + "; exit 2"},
+                                      {"test_kernels_cuda": "true"}, {"steergrid": 'case "$1" in bench) exit 2;; esac; ' + BENCH},
                                       {"steergrid": 'case "$*" in *make-model*) exit 2;; esac; ' + BENCH}],
                          ids=["skipped", "no_mpi", "failed", "no_tests", "no_benchmark", "no_model_to_stream"])
 def test_it_fails_where_something_did_not_run(tmp_path, programs):
