@@ -105,8 +105,7 @@ std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const Ext
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     results[t].sums.assign(n_layers * static_cast<std::size_t>(model.config.shape.hidden), 0.0);
     results[t].norm_sums.assign(n_layers, 0.0);
-    for (const AbItem& item : tasks[t].items) {
-      PairTokens pair = tokenize_pair(model.tokenizer, model.spec->format, item);
+    for (PairTokens& pair : tokenize_pairs(model.tokenizer, model.spec->format, tasks[t].items)) {
       const auto rows = static_cast<std::int64_t>(pair.matching.size() + pair.other.size());
       if (pass->rows() > 0 && (options.naive || pass->rows() + rows > options.rows)) {
         pass->run();
@@ -121,8 +120,7 @@ std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const Ext
 
 std::int64_t rows_of(const LoadedModel& model, const ExtractTask& task) {
   std::size_t rows = 0;
-  for (const AbItem& item : task.items) {
-    const PairTokens pair = tokenize_pair(model.tokenizer, model.spec->format, item);
+  for (const PairTokens& pair : tokenize_pairs(model.tokenizer, model.spec->format, task.items)) {
     rows += pair.matching.size() + pair.other.size() - static_cast<std::size_t>(pair.shared);
   }
   return static_cast<std::int64_t>(rows);

@@ -1,5 +1,9 @@
 #include "steer/items.h"
 
+#include <algorithm>
+#include <future>
+#include <thread>
+
 #include "base/error.h"
 #include "engine/chat_format.h"
 
@@ -26,6 +30,24 @@ PairTokens tokenize_pair(const Tokenizer& tokenizer, PromptFormat format, const 
   pair.other = member(tokenizer, format, item, item.other_text, item.other);
   pair.shared = shared_prefix(pair.matching, pair.other);
   return pair;
+}
+
+std::vector<PairTokens> tokenize_pairs(const Tokenizer& tokenizer, PromptFormat format, std::span<const AbItem> items) {
+  constexpr std::size_t kShare = 16;  // fewer pairs are not worth a thread
+  const std::size_t most = std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t threads = std::clamp<std::size_t>(items.size() / kShare, 1, most);
+  const std::size_t share = (items.size() + threads - 1) / threads;
+  std::vector<PairTokens> pairs(items.size());
+  const auto work = [&](std::size_t first) {
+    for (std::size_t i = first; i < std::min(first + share, items.size()); ++i)
+      pairs[i] = tokenize_pair(tokenizer, format, items[i]);
+  };
+  std::vector<std::future<void>> parts;
+  for (std::size_t first = 0; first < items.size(); first += share)
+    parts.push_back(std::async(threads == 1 ? std::launch::deferred : std::launch::async, work, first));
+  for (auto& part : parts) part.wait();
+  for (auto& part : parts) part.get();
+  return pairs;
 }
 
 QuestionTokens tokenize_question(const Tokenizer& tokenizer, PromptFormat format, Positions positions,

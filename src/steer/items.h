@@ -27,6 +27,11 @@ struct QuestionTokens {
 
 /// Throws Error (bad input) saying what is wrong with the item's tokens.
 PairTokens tokenize_pair(const Tokenizer& tokenizer, PromptFormat format, const AbItem& item);
+
+/// All of them, by several threads: a fast GPU would wait for one. Throws what the first bad item throws.
+std::vector<PairTokens> tokenize_pairs(const Tokenizer& tokenizer, PromptFormat format, std::span<const AbItem> items);
+
+/// Throws Error (bad input) saying what is wrong with the item's tokens.
 QuestionTokens tokenize_question(const Tokenizer& tokenizer, PromptFormat format, Positions positions,
                                  const AbItem& item);
 
