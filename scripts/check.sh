@@ -24,10 +24,20 @@ step "tests under the sanitizers"
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 OMP_WAIT_POLICY=passive \
   ctest --test-dir build/asan -j "$(nproc)" --output-on-failure --output-junit "$results/ctest-asan.xml"
 
-step "the CUDA build compiles and links for sm_80, sm_90 and sm_100"
+# bundled BUILD OUT: makes a bundle of a build, holds it to its size and tries it.
+bundled() {
+  local bytes
+  scripts/bundle.sh "$1" "$2"
+  bytes=$(du -sb "$2" | cut -f1)
+  [ "$bytes" -lt 60000000 ] || { echo "$2: expected less than 60000000 bytes, found $bytes" >&2; exit 1; }
+  scripts/try_bundle.sh "$2" "$build/steergrid" "$venv/bin/python" || [ $? -eq 77 ]
+}
+
+step "the CUDA build compiles and links for sm_80, sm_90 and sm_100; its bundle, moved to an empty root"
 if command -v nvcc >/dev/null; then
   cmake --preset cuda >/dev/null
-  cmake --build build/cuda --target cuda_links
+  cmake --build build/cuda --target cuda_links steergrid_bundled test_kernels
+  bundled build/cuda build/bundle-cuda
 else
   echo "not compiled: this machine has no nvcc"
 fi
@@ -37,10 +47,7 @@ scripts/fuzz.sh -max_total_time=60 -seed=1
 
 step "the bundle, moved to an empty root"
 cmake --build "$build" --target steergrid_bundled test_kernels
-scripts/bundle.sh "$build" build/bundle
-bytes=$(du -sb build/bundle | cut -f1)
-[ "$bytes" -lt 60000000 ] || { echo "bundle: expected less than 60000000 bytes, found $bytes" >&2; exit 1; }
-scripts/try_bundle.sh build/bundle "$build/steergrid" "$venv/bin/python" || [ $? -eq 77 ]
+bundled "$build" build/bundle
 
 step "long tests"
 ctest --test-dir "$build" --output-on-failure --label-regex long --output-junit "$results/ctest-long.xml"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tries a bundle (scripts/bundle.sh) in an empty root: glibc's libraries, a shell and the folder, moved; nothing else. Runs a
 # small sweep of the demo model and of a synthetic one, alone and under the bundle's mpirun -n 3, and compares the bits
-# with those of the build's own program, outside.
+# with those of the build's own program, outside. A bundle with CUDA also gets the libraries of CUDA and NCCL that it needs,
+# and must say so where there is no GPU.
 #   scripts/try_bundle.sh BUNDLE_FOLDER STEERGRID PYTHON     (a Python with h5py and numpy, for the comparison)
 # Exits with 77 and a reason where chroot is not allowed.
 set -euo pipefail
@@ -20,6 +21,11 @@ for name in libc.so.6 libm.so.6 libpthread.so.0 libdl.so.2 librt.so.1 libresolv.
   cp -L "/lib/x86_64-linux-gnu/$name" "$root/lib/x86_64-linux-gnu/"
 done
 cp -L /bin/sh /bin/readlink "$root/bin/"
+cuda=$(ldd "$bundle/libexec/steergrid" | awk '/lib(cuda|cublas|nccl)[A-Za-z]*\.so/ { print $3 }')
+if [ -n "$cuda" ]; then
+  mkdir "$root/opt/cuda"
+  xargs cp -L -t "$root/opt/cuda" <<<"$cuda"
+fi
 cp -R "$bundle" "$root/opt/elsewhere/bundle"
 cp -R "$bundle-tests/." "$root/opt/elsewhere/bundle"
 cp -R "$repository/jobs/demo/models/demo-0.3m" "$repository/jobs/demo/behaviors" "$root/work/"
@@ -42,7 +48,7 @@ done
 # inside COMMAND...: runs it in the new root, with /proc, /sys and /dev (shared memory) of this machine and nothing of its
 # environment.
 inside() {
-  env -i PATH=/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+  env -i PATH=/bin ${cuda:+LD_LIBRARY_PATH=/opt/cuda} OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
     "$(command -v unshare)" -m -- /bin/sh -c \
     'mount=/usr/bin/mount; [ -x $mount ] || mount=/bin/mount; $mount -t proc proc "$0/proc" &&
      $mount --rbind /dev "$0/dev" && $mount --rbind /sys "$0/sys" && exec '"$(command -v chroot)"' "$0" "$@"' "$root" "$@"
@@ -52,6 +58,11 @@ inside $bin/steergrid --version
 inside $bin/steergrid run --threads 1 /work/alone.yaml
 inside $bin/mpirun --oversubscribe --bind-to none -n 3 $bin/steergrid run --threads 1 /work/together.yaml
 inside $bin/test_kernels --gtest_filter='Philox.*:SyntheticWeights.*' --gtest_brief=1
+if [ -n "$cuda" ] && ! [ -e /dev/nvidia0 ]; then
+  inside $bin/test_kernels_cuda --gtest_brief=1 | grep -F 'no CUDA device' >/dev/null
+  said=$(inside $bin/steergrid bench --backend cuda --model /work/demo-0.3m 2>&1) && said="nothing, and ended with 0"
+  [[ $said == *"no CUDA device"* ]] || { echo "without a GPU: expected an error that says so, found: $said" >&2; exit 1; }
+fi
 (cd "$root/work" && OMP_NUM_THREADS=1 "$steergrid" run --threads 1 outside.yaml)
 "$python" - "$root"/work/{outside,alone,together}.h5 <<'PYTHON'
 import sys
