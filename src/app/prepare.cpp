@@ -4,8 +4,8 @@
 
 #include "app/inspect_model.h"
 #include "app/memory_options.h"
+#include "app/untrusted_result.h"
 #include "base/error.h"
-#include "base/in_a_child.h"
 #include "engine/model_source.h"
 #include "plan/print.h"
 #include "store/identity.h"
@@ -46,7 +46,7 @@ Choice choose(const ModelSpec& model, const ModelSource& source, const std::opti
 /// What an existing output was made with, by model.
 std::vector<std::optional<Choice>> stored(const SweepSpec& spec) {
   std::vector<std::optional<Choice>> choices(spec.models.size());
-  try_in_a_child(spec.output, [&] { store::stored_choices(spec.output); });
+  try_in_a_child(untrusted_result(spec.output), [&] { store::stored_choices(spec.output); });
   if (const auto file = store::stored_choices(spec.output)) {
     for (std::size_t i = 0; i < choices.size(); ++i) {
       const auto found = file->find(spec.models[i].name);

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "app/commands.h"
-#include "base/in_a_child.h"
+#include "app/untrusted_result.h"
 #include "store/status.h"
 
 namespace steergrid {
@@ -20,8 +20,8 @@ std::string python() {
 
 [[noreturn]] void exec_report(const std::string& file, const std::string& folder) {
   const std::string interpreter = python();
-  try_in_a_child(file, [&] { store::read_status(file, 0); });
-  go_on_in_a_child(file);
+  try_in_a_child(untrusted_result(file), [&] { store::read_status(file, 0); });
+  go_on_in_a_child(untrusted_result(file));
   const char* arguments[] = {interpreter.c_str(), "-m", "steergrid_analysis", "report",
                              file.c_str(),        "-o", folder.c_str(),       nullptr};
   ::execvp(interpreter.c_str(), const_cast<char* const*>(arguments));

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/untrusted_result.h"
 #include "base/error.h"
-#include "base/in_a_child.h"
 
 namespace steergrid {
 namespace {
@@ -17,7 +17,7 @@ store::OldResults open(const std::string& file, const std::string& output, const
   std::error_code ignored;
   if (std::filesystem::equivalent(file, output, ignored))
     bad_input("--reuse: expected an older result file, found the sweep's own output {}", output);
-  try_in_a_child(file, [&] { store::OldResults(file, identity, mixed); });
+  try_in_a_child(untrusted_result(file), [&] { store::OldResults(file, identity, mixed); });
   return {file, identity, mixed};
 }
 

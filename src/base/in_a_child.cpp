@@ -24,11 +24,11 @@ namespace steergrid {
 namespace {
 
 /// 0 in the child.
-pid_t begin_child(const std::string& file) {
+pid_t begin_child(const Subject& subject) {
   std::fflush(nullptr);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child < 0) failed("{}: cannot be read: no process for it ({})", file, std::strerror(errno));
+  if (child < 0) failed("{}: no process for it ({})", subject.name, std::strerror(errno));
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it has its parent's locks
     if (::getppid() != parent) ::_exit(1);
@@ -38,15 +38,16 @@ pid_t begin_child(const std::string& file) {
   return child;
 }
 
-/// The child's status. Throws Error (bad input) if it crashed.
-int end_of(pid_t child, const std::string& file) {
+/// The child's status: it ended by itself, or by a signal that is not its own fault. Throws Error (bad input) if it
+/// crashed or did not end.
+int end_of(pid_t child, const Subject& subject) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) failed("{}: its reader was lost ({})", file, std::strerror(errno));
+    if (errno != EINTR) failed("{}: its child process was lost ({})", subject.name, std::strerror(errno));
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  if (signal == SIGXCPU) bad_input("{}: damaged: expected a result file, found one that its reader does not end", file);
+  if (signal == SIGXCPU) bad_input("{}: {} that its reader does not end", subject.name, subject.blame);
   if (signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL)
-    bad_input("{}: damaged: expected a result file, found one that crashes its reader ({})", file, ::strsignal(signal));
+    bad_input("{}: {} that crashes its reader ({})", subject.name, subject.blame, ::strsignal(signal));
   return status;
 }
 
@@ -62,47 +63,48 @@ struct Thrown {
 };
 using SharedThrown = std::unique_ptr<Thrown, void (*)(Thrown*)>;
 
-SharedThrown share_thrown(const std::string& file) {
+SharedThrown share_thrown(const Subject& subject) {
   void* memory = ::mmap(nullptr, sizeof(Thrown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) failed("{}: cannot be read: no memory for it ({})", file, std::strerror(errno));
+  if (memory == MAP_FAILED) failed("{}: no memory for it ({})", subject.name, std::strerror(errno));
   return {new (memory) Thrown, [](Thrown* thrown) { ::munmap(thrown, sizeof(Thrown)); }};
 }
 
 }  // namespace
 
-void go_on_in_a_child(const std::string& file) {
-  const pid_t child = begin_child(file);
+void go_on_in_a_child(const Subject& subject) {
+  const pid_t child = begin_child(subject);
   if (child == 0) return;
-  const int status = end_of(child, file);
+  const int status = end_of(child, subject);
   if (WIFEXITED(status)) ::_exit(WEXITSTATUS(status));
   ::signal(WTERMSIG(status), SIG_DFL);  // somebody ended the child: so does this one
   ::raise(WTERMSIG(status));
   ::_exit(128 + WTERMSIG(status));
 }
 
-void try_in_a_child(const std::string& file, const std::function<void()>& read, unsigned seconds, unsigned megabytes) {
-  const SharedThrown thrown = share_thrown(file);
-  const pid_t child = begin_child(file);
+void try_in_a_child(const Subject& subject, const std::function<void()>& step, unsigned seconds, unsigned megabytes) {
+  const SharedThrown thrown = share_thrown(subject);
+  const pid_t child = begin_child(subject);
   if (child != 0) {
-    const int status = end_of(child, file);
-    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-      bad_input("{}: damaged: expected a result file, found one that ends its reader", file);
+    const int status = end_of(child, subject);
+    if (!WIFEXITED(status))
+      failed("{}: its reader was ended by a signal ({})", subject.name, ::strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0) bad_input("{}: {} that ends its reader", subject.name, subject.blame);
     if (thrown->code != ExitCode::Ok) throw Error(thrown->code, thrown->sentence.data());
     return;
   }
-  for (const int end : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU}) ::signal(end, SIG_DFL);  // MPI's say much
+  for (const int end : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU})
+    ::signal(end, SIG_DFL);  // handlers may say much
   const rlimit time{seconds, seconds + 1};
   ::setrlimit(RLIMIT_CPU, &time);
   limit_memory(std::int64_t{megabytes} << 20);
   ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);  // and libc's a word
   try {
-    read();
+    step();
   } catch (const Error& e) {
     thrown->take(e.code(), e.what());
   } catch (const std::bad_alloc&) {
     thrown->take(ExitCode::BadInput,
-                 fmt::format("{}: damaged: expected a result file, found one whose reader asks for more than {} MB",
-                             file, megabytes));
+                 fmt::format("{}: {} whose reader asks for more than {} MB", subject.name, subject.blame, megabytes));
   } catch (const std::exception&) {  // for the caller to meet again
   }
   ::_exit(0);

@@ -16,10 +16,12 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+const Subject kFile{"results.h5", "damaged: expected a result file, found one"};
+
 /// What becomes of a program whose child ends by `signal`: 2 for a clear error.
 [[noreturn]] void program_ended_by(int signal) {
   try {
-    go_on_in_a_child("results.h5");
+    go_on_in_a_child(kFile);
   } catch (const Error& e) {
     EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: damaged"), HasSubstr(::strsignal(signal))));
     ::_exit(testing::Test::HasFailure() ? 1 : static_cast<int>(e.code()));
@@ -40,7 +42,7 @@ TEST(InAChild, SomebodysSignalEndsTheParentToo) {
 
 TEST(InAChild, ItsExitCodeIsTheProgramsOwn) {
   const auto program = [] {
-    go_on_in_a_child("results.h5");
+    go_on_in_a_child(kFile);
     ::_exit(75);
   };
   EXPECT_EXIT(program(), testing::ExitedWithCode(75), "");
@@ -49,7 +51,7 @@ TEST(InAChild, ItsExitCodeIsTheProgramsOwn) {
 TEST(InAChild, ATriedReadThatCrashesIsAnErrorAndTheProgramGoesOn) {
   for (const int signal : {SIGSEGV, SIGABRT, SIGFPE}) {
     try {
-      try_in_a_child("results.h5", [signal] { ::raise(signal); });
+      try_in_a_child(kFile, [signal] { ::raise(signal); });
       ADD_FAILURE() << "expected an error for signal " << signal;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ExitCode::BadInput);
@@ -58,12 +60,29 @@ TEST(InAChild, ATriedReadThatCrashesIsAnErrorAndTheProgramGoesOn) {
   }
 }
 
+TEST(InAChild, ATriedReadThatSomebodyElseEndsProvesNothing) {
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    try {
+      try_in_a_child(kFile, [signal] { ::raise(signal); });
+      ADD_FAILURE() << "expected an error for signal " << signal;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ExitCode::Failed);
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: its reader was ended"), HasSubstr(::strsignal(signal))));
+      EXPECT_THAT(e.what(), testing::Not(HasSubstr("damaged")));
+    }
+  }
+}
+
+TEST(InAChild, ATriedReadThatEndsTheProcessIsAnErrorToo) {
+  for (const int code : {1, 75}) EXPECT_THROW(try_in_a_child(kFile, [code] { ::_exit(code); }), Error) << code;
+}
+
 TEST(InAChild, ATriedReadThatDoesNotEndIsAnErrorToo) {
   const auto run_in_circles = [] {
     for (volatile int i = 0;;) i = 1 - i;
   };
   try {
-    try_in_a_child("results.h5", run_in_circles, 1);
+    try_in_a_child(kFile, run_in_circles, 1);
     ADD_FAILURE() << "expected an error";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::BadInput);
@@ -75,18 +94,18 @@ TEST(InAChild, ATriedReadThatDoesNotEndIsAnErrorToo) {
 TEST(InAChild, ATriedReadThatAsksForAbsurdMemoryIsAnErrorToo) {
   const auto believe_a_size = [] { std::vector<char>(std::size_t{256} << 20, 'x'); };
   try {
-    try_in_a_child("results.h5", believe_a_size, 60, 64);
+    try_in_a_child(kFile, believe_a_size, 60, 64);
     ADD_FAILURE() << "expected an error";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::BadInput);
     EXPECT_THAT(e.what(), HasSubstr("results.h5: damaged: expected a result file, found one"));
   }
-  try_in_a_child("results.h5", believe_a_size, 60, 512);
+  try_in_a_child(kFile, believe_a_size, 60, 512);
 }
 
 TEST(InAChild, WhatATriedReadThrowsIsThrownHere) {
   try {
-    try_in_a_child("results.h5", [] { throw Error(ExitCode::RunAgain, "its own sentence"); });
+    try_in_a_child(kFile, [] { throw Error(ExitCode::RunAgain, "its own sentence"); });
     ADD_FAILURE() << "expected an error";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::RunAgain);
@@ -96,7 +115,7 @@ TEST(InAChild, WhatATriedReadThrowsIsThrownHere) {
 
 TEST(InAChild, ATriedReadLeavesNothingBehind) {
   int reads = 0;
-  try_in_a_child("results.h5", [&] { ++reads; });
+  try_in_a_child(kFile, [&] { ++reads; });
   EXPECT_EQ(reads, 0);
 }
 
