@@ -1,4 +1,5 @@
 // steergrid run: runs or resumes a sweep, alone or under mpirun / srun.
+#include <exception>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -13,6 +14,36 @@ namespace steergrid {
 namespace {
 
 constexpr double kStartTime = 600;  // seconds in MPI_Init; thousands of ranks on a slow file system take minutes
+
+/// The run itself. `rank` is this process's as soon as MPI has said it.
+ExitCode run(const SweepOptions& options, const Invocation& invocation, int& rank) {
+  catch_stop_signals();
+  int argc = invocation.argc;
+  char** argv = invocation.argv;
+  std::optional<Deadline> patience;  // until lifelines watch: a rank that died before leaves the others in MPI_Init
+  patience.emplace(kStartTime, "the other ranks do not come up; this rank leaves (the same command goes on)");
+  const MpiSession session(argc, argv);
+  patience.reset();
+  rank = session.rank();
+  const Ending ending = run_sweep(session, options, invocation.hooks);
+  if (rank == 0) tell_supervisor(ending.code);
+  if (rank == 0 && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
+  return ending.code;
+}
+
+/// A supervisor hears of errors as well. Only here: other commands that its launcher may call are not the run.
+ExitCode run_and_tell(const SweepOptions& options, const Invocation& invocation) {
+  int rank = rank_by_launcher();
+  try {
+    return run(options, invocation, rank);
+  } catch (const Error& e) {
+    if (rank == 0) tell_supervisor(e.code());
+    throw;
+  } catch (const std::exception&) {
+    if (rank == 0) tell_supervisor(ExitCode::Failed);
+    throw;
+  }
+}
 
 }  // namespace
 
@@ -58,21 +89,8 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
   command->callback([options, supervision, &code, invocation] {
     if (!supervision->launcher.empty() && supervision->restarts == 0)
       bad_input("--launcher: expected --restarts N beside it; without restarts put the launcher before steergrid");
-    if (supervision->restarts > 0) {
-      code = supervise(*supervision, invocation.argc, invocation.argv);
-      return;
-    }
-    catch_stop_signals();
-    int argc = invocation.argc;
-    char** argv = invocation.argv;
-    std::optional<Deadline> patience;  // until lifelines watch: a rank that died before leaves the others in MPI_Init
-    patience.emplace(kStartTime, "the other ranks do not come up; this rank leaves (the same command goes on)");
-    const MpiSession session(argc, argv);
-    patience.reset();
-    const Ending ending = run_sweep(session, *options, invocation.hooks);
-    code = ending.code;
-    if (session.rank() == 0) tell_supervisor(code);
-    if (session.rank() == 0 && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
+    code = supervision->restarts > 0 ? supervise(*supervision, invocation.argc, invocation.argv)
+                                     : run_and_tell(*options, invocation);
   });
 }
 

@@ -1,5 +1,6 @@
 #include "app/supervise.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <wordexp.h>
@@ -12,8 +13,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <optional>
-#include <vector>
 
 #include "app/launcher_end.h"
 
@@ -24,6 +23,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array kPassedOn{SIGUSR1, SIGTERM, SIGINT, SIGHUP};
 constexpr const char* kWhereToTell = "STEERGRID_SUPERVISED";  // a file that rank 0 writes its exit code to
+constexpr int kNotExecutable = 126, kNoProgram = 127;         // exit codes of shells, env, nohup and their like
+constexpr std::array kRanks{"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};  // how launchers number processes
 constexpr unsigned kPause = 1;  // seconds before a restart: the launcher's daemons leave, locks are given back
 
 volatile std::sig_atomic_t child = 0, asked = 0;
@@ -49,22 +50,6 @@ std::vector<std::string> words_of(const std::string& launcher) {
   return words;
 }
 
-/// The command of one launch: the launcher, this program, and its arguments without those for the supervisor.
-std::vector<std::string> command_of(const Supervision& wanted, int argc, char** argv) {
-  std::vector<std::string> words = words_of(wanted.launcher);
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  words.push_back(error ? argv[0] : self.string());
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    if (word == "--restarts" || word == "--launcher")
-      ++i;
-    else if (!word.starts_with("--restarts=") && !word.starts_with("--launcher="))
-      words.push_back(word);
-  }
-  return words;
-}
-
 /// A launch's own folder for temporary files: launchers that are killed leave some.
 class TemporaryFolder {
  public:
@@ -83,43 +68,40 @@ class TemporaryFolder {
   std::string path_;
 };
 
-struct End {
-  int status = 0;             // what waitpid says of the launcher
-  std::optional<int> spoken;  // the exit code that rank 0 told
-};
+/// In the child of a fork: becomes `words`, or tells its parent through `cannot` why that is not possible.
+[[noreturn]] void become(const std::vector<char*>& words, const std::string& folder, int cannot) {
+  for (const int what : kPassedOn) ::signal(what, SIG_DFL);
+  ::setenv("TMPDIR", folder.c_str(), 1);
+  ::setenv(kWhereToTell, (folder + "/ending").c_str(), 1);
+  ::execvp(words[0], words.data());
+  const int error = errno;
+  static_cast<void>(::write(cannot, &error, sizeof error));
+  ::_exit(kNoProgram);
+}
 
-/// Starts the command and waits for its end.
-End launch(const std::vector<std::string>& command) {
+/// Starts the command and waits for its end. Throws Error (bad input) where there is nothing to start.
+LaunchEnd launch(const std::vector<std::string>& command) {
   const TemporaryFolder temporary;
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
+  std::array<int, 2> pipe{};  // closed by a successful exec; else it says what went wrong
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) failed("cannot start {} ({})", command[0], std::strerror(errno));
   const pid_t pid = ::fork();
   if (pid < 0) failed("cannot start {} ({})", command[0], std::strerror(errno));
-  if (pid == 0) {
-    for (const int what : kPassedOn) ::signal(what, SIG_DFL);
-    ::setenv("TMPDIR", temporary.path().c_str(), 1);
-    ::setenv(kWhereToTell, (temporary.path() + "/ending").c_str(), 1);
-    ::execvp(words[0], words.data());
-    std::cerr << "steergrid: cannot start " << words[0] << " (" << std::strerror(errno) << ")\n";
-    ::_exit(static_cast<int>(ExitCode::BadInput));
-  }
+  if (pid == 0) become(words, temporary.path(), pipe[1]);
   child = pid;
   if (asked != 0) ::kill(pid, asked);  // it came before there was anybody to pass it on to
-  End end;
+  ::close(pipe[1]);
+  int error = 0;
+  while (::read(pipe[0], &error, sizeof error) < 0 && errno == EINTR) continue;
+  ::close(pipe[0]);
+  LaunchEnd end;
   end.status = wait_for_launcher(pid);
   child = 0;
-  if (int code = 0; std::ifstream(temporary.path() + "/ending") >> code) end.spoken = code;
+  if (error != 0) bad_input("cannot start {} ({})", command[0], std::strerror(error));
+  if (int code = 0; std::ifstream(temporary.path() + "/ending") >> code) end.told = code;
   return end;
-}
-
-/// How a launch ended for good; nullopt: it should be started again.
-std::optional<ExitCode> verdict(const End& end) {
-  if (!end.spoken && !WIFEXITED(end.status)) return std::nullopt;
-  const auto code = static_cast<ExitCode>(end.spoken.value_or(WEXITSTATUS(end.status)));
-  if (code == ExitCode::Ok && !end.spoken) return std::nullopt;  // the launcher ended well, the run did not
-  if (code == ExitCode::Ok || code == ExitCode::Failed || code == ExitCode::BadInput) return code;
-  return std::nullopt;
 }
 
 std::string described(int status) {
@@ -129,8 +111,33 @@ std::string described(int status) {
 
 }  // namespace
 
+std::vector<std::string> command_of(const Supervision& wanted, int argc, const char* const* argv) {
+  std::vector<std::string> words = words_of(wanted.launcher);
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  words.push_back(error ? argv[0] : self.string());
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--restarts" || word == "--launcher")
+      ++i;
+    else if (!word.starts_with("--restarts=") && !word.starts_with("--launcher="))
+      words.push_back(word);
+  }
+  return words;
+}
+
+std::optional<ExitCode> verdict(const LaunchEnd& end) {
+  if (!end.told) {
+    const int code = WIFEXITED(end.status) ? WEXITSTATUS(end.status) : 0;
+    return code == kNotExecutable || code == kNoProgram ? std::optional(ExitCode::BadInput) : std::nullopt;
+  }
+  const auto code = static_cast<ExitCode>(*end.told);
+  if (code == ExitCode::Ok || code == ExitCode::Failed || code == ExitCode::BadInput) return code;
+  return std::nullopt;
+}
+
 ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
-  for (const char* rank : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"})
+  for (const char* rank : kRanks)
     if (std::getenv(rank) != nullptr)
       bad_input(
           "--restarts watches a launch from outside, found {}: steergrid run --restarts {} --launcher 'mpirun -n "
@@ -139,8 +146,13 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
   const std::vector<std::string> command = command_of(wanted, argc, argv);
   catch_signals();
   for (int restart = 0;; ++restart) {
-    const End end = launch(command);
-    if (const auto code = verdict(end)) return *code;
+    const LaunchEnd end = launch(command);
+    if (const auto code = verdict(end)) {
+      if (!end.told)
+        std::cerr << fmt::format("steergrid: {} cannot start the run ({}): not started again\n", command[0],
+                                 described(end.status));
+      return *code;
+    }
     if (asked != 0) return ExitCode::RunAgain;
     if (restart == wanted.restarts) {
       std::cerr << fmt::format("steergrid: ended with {}; {} restart(s) are used up, the same command goes on\n",
@@ -152,6 +164,12 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
     ::sleep(kPause);
     if (asked != 0) return ExitCode::RunAgain;
   }
+}
+
+int rank_by_launcher() {
+  for (const char* name : kRanks)
+    if (const char* rank = std::getenv(name)) return std::atoi(rank);
+  return 0;
 }
 
 void tell_supervisor(ExitCode code) {

@@ -105,8 +105,28 @@ def test_a_supervisor_passes_a_stop_on_and_does_not_start_again(stage):
     assert launches(stage.output) == 1
 
 
-def test_a_supervisor_does_not_repeat_bad_input(program, tmp_path):
-    spec = tmp_path / "sweep.yaml"
-    spec.write_text("name: 3\n")
-    done = subprocess.run([program, "run", spec, "--restarts", "9"], capture_output=True, text=True)
+@pytest.mark.parametrize("launcher", ["", MPIRUN])
+def test_a_supervisor_does_not_repeat_bad_input(program, tmp_path, launcher):
+    done = supervised(program, tmp_path, 9, launcher)
     assert done.returncode == 2 and "restart " not in done.stderr
+
+
+def test_a_supervisor_starts_again_what_told_nothing_whatever_the_launchers_code(program, tmp_path):
+    done = supervised(program, tmp_path, 2, f"sh -c 'echo started >>{tmp_path}/starts; exit 1'")
+    assert done.returncode == 75 and "restart 2 of 2" in done.stderr, done.stderr
+    assert (tmp_path / "starts").read_text().count("started") == 3
+
+
+@pytest.mark.parametrize("launcher, sentence", [("/no/mpirun -n 3", "No such file"), ("env /no/such", "exit code 127")])
+def test_a_supervisor_says_once_that_a_launcher_cannot_be_started(program, tmp_path, launcher, sentence):
+    done = supervised(program, tmp_path, 9, launcher)
+    assert done.returncode == 2 and "restart " not in done.stderr, done.stderr
+    assert done.stderr.count("steergrid:") == 1 and sentence in done.stderr, done.stderr
+
+
+def supervised(program, folder, restarts: int, launcher: str):
+    """A supervised run that no launch can finish: its spec is none."""
+    spec = folder / "sweep.yaml"
+    spec.write_text("name: 3\n")
+    command = [program, "run", spec, f"--restarts={restarts}"] + ([f"--launcher={launcher}"] if launcher else [])
+    return subprocess.run(command, capture_output=True, text=True)
