@@ -64,6 +64,14 @@ Socket line_to(const Address& address, const MpiSession& session) {
   return line;
 }
 
+void warn_of(int unwatched, int others) {
+  if (unwatched == 0) return;
+  spdlog::warn(
+      "{} of {} other ranks cannot be reached over TCP: their deaths are not noticed here, nor rank 0's there; a death "
+      "then holds the run until Slurm or mpirun ends it",
+      unwatched, others);
+}
+
 }  // namespace
 
 struct Lifelines::Watch {
@@ -131,7 +139,6 @@ struct Lifelines::Watch {
   }
 
   Socket bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  int ranks = 1;
   std::mutex mutex;             // over all that follows
   std::map<int, Socket> lines;  // by the rank at the other end
   std::vector<int> gone;
@@ -144,12 +151,11 @@ struct Lifelines::Watch {
 
 Lifelines::Lifelines(const MpiSession& session, Team& everybody) : watch_(std::make_unique<Watch>()) {
   Watch& w = *watch_;
-  w.ranks = session.size();
-  if (w.ranks == 1) return;
+  if (session.size() == 1) return;
   const bool leader = session.rank() == 0;
   int port = 0;
   const Callers callers = session.node_size() == session.size() ? Callers::OfThisHost : Callers::OfAnyHost;
-  const Socket listening = leader ? listen_for(callers, w.ranks, port) : Socket();
+  const Socket listening = leader ? listen_for(callers, session.size(), port) : Socket();
   std::vector<std::byte> told;
   if (leader) {
     const Address address = address_of(session.host(), port);
@@ -171,6 +177,7 @@ Lifelines::Lifelines(const MpiSession& session, Team& everybody) : watch_(std::m
     --left;
   }
   for (const auto& [rank, line] : w.lines) keep_alive(line);
+  if (leader) warn_of(session.size() - 1 - static_cast<int>(w.lines.size()), session.size() - 1);
   w.thread = std::jthread([&w] { w.run(); });
 }
 
@@ -195,11 +202,6 @@ void Lifelines::cut(int rank) {
   const std::lock_guard lock(watch_->mutex);
   const auto line = watch_->lines.find(rank);
   if (line != watch_->lines.end()) ::shutdown(line->second.id(), SHUT_RDWR);
-}
-
-int Lifelines::unwatched() const {
-  const std::lock_guard lock(watch_->mutex);
-  return watch_->ranks - 1 - static_cast<int>(watch_->lines.size());
 }
 
 }  // namespace steergrid

@@ -5,7 +5,8 @@
 // main thread may hang in a call whose peer is gone. A rank always leaves when rank 0 is gone. Rank 0 leaves when any
 // rank is gone, except between `tolerate` and `insist`: there `lost` says who, and the farm goes on without. Who leaves
 // waits a little first: a launcher that ends the whole launch (mpirun's default) should be the one to do it. No model
-// data passes here, and no MPI call is made after the constructor. Where ranks cannot connect, nothing is watched.
+// data passes here, and no MPI call is made after the constructor. A rank that cannot connect is not watched, and does
+// not watch; rank 0 warns of it.
 #pragma once
 
 #include <memory>
@@ -34,8 +35,6 @@ class Lifelines {
   std::vector<int> lost();
   /// Tells a rank to leave, by ending its line.
   void cut(int rank);
-  /// Ranks without a line: nobody will notice their death.
-  int unwatched() const;
 
  private:
   struct Watch;
