@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "app/places.h"
 #include "comm/mpi_session.h"
 #include "comm/nccl_team.h"
 #include "comm/node_seat.h"
@@ -17,15 +19,14 @@
 
 namespace steergrid {
 
-enum class BackendChoice { Auto, Cpu, Cuda };
-
 struct Device {
   bool cuda = false;
-  int number = 0;           // of this rank's GPU among those it sees
-  bool shared = false;      // some ranks of the launch share a GPU
-  int workers = 0;          // of the launch, on GPUs
-  std::int64_t memory = 0;  // bytes a worker has on its GPU: the least of all workers
-  std::string name;         // of the GPUs of all workers, "8 x NVIDIA H100 80GB HBM3"; empty on CPUs
+  int number = 0;             // of this rank's GPU among those it sees
+  bool shared = false;        // some ranks of the launch share a GPU
+  int workers = 0;            // of the launch, on GPUs
+  std::int64_t memory = 0;    // bytes a worker has on its GPU: the least of all workers
+  std::string name;           // of the GPUs of all workers, "8 x NVIDIA H100 80GB HBM3"; empty on CPUs
+  std::vector<Place> places;  // of all ranks, in their order
 };
 
 /// Auto takes GPUs where every worker sees one, CPUs where none does. A worker's GPU is its number on its node

@@ -112,11 +112,11 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const auto gpus = device.cuda ? GpuChoice({device.memory, device.workers}) : std::nullopt;
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash, gpus);
   const Topology topology(session, degrees_of(p.plan));
-  log_seats(session, everybody, seat);
+  if (first) log_seats(device.places);
   const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
   std::optional<Exchanges> exchanges;
   by_all(everybody, [&] { exchanges.emplace(topology, degrees_of(p.plan), device); });
-  const auto make_backend = [&exchanges, threads, device](DType dtype) {
+  const auto make_backend = [&exchanges, threads, &device](DType dtype) {
     auto backend = device.cuda ? make_cuda_backend(dtype, device.number) : make_cpu_backend(dtype, threads);
     exchanges->use(*backend);
     return backend;

@@ -16,7 +16,9 @@ memory_per_node: 1
 disk_gbps: 1
 """
 
-SEAT = re.compile(r"seat of rank (\d+) on (\S+): (?:(coordinator)|worker (\d+) of (\d+)(?:, device (\S+) of \S+)?)")
+SEAT = re.compile(
+    r"seat of rank (\d+) on (\S+): (?:(coordinator)|worker (\d+) of (\d+), .*?(?:CUDA_VISIBLE_DEVICES=(\S+))?$)", re.MULTILINE
+)
 
 
 # Read by the batch script's bash before anything else: units are slow in launches that restart less than this often.
@@ -73,7 +75,7 @@ class Submitted:
         return f"{self.log()}\n{self.cluster.logs()}"
 
     def seats(self) -> list[dict]:
-        keys = ("rank", "host", "coordinator", "worker", "workers", "device")
+        keys = ("rank", "host", "coordinator", "worker", "workers", "visible")
         return [dict(zip(keys, match.groups())) for match in SEAT.finditer(self.log())]
 
 

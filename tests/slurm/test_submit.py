@@ -15,7 +15,8 @@ def assert_every_gpu_has_one_worker(seats, nodes=NODES):
     workers = [s for s in seats if not s["coordinator"]]
     assert len(seats) == 1 + nodes * DEVICES and len(workers) == nodes * DEVICES
     assert seats[0]["coordinator"] and seats[0]["host"] == workers[0]["host"]
-    taken = {(s["host"], s["device"]) for s in workers}
+    visible = [s["visible"].split(",") for s in workers]  # a worker takes the one of its number
+    taken = {(s["host"], devices[int(s["worker"]) % len(devices)]) for s, devices in zip(workers, visible)}
     assert taken == {(f"n{n + 1}", str(d)) for n in range(nodes) for d in range(DEVICES)}
 
 
