@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "app/commands.h"
+#include "app/report_interpreter.h"
 #include "base/version.h"
 #include "comm/mpi_session.h"
 #include "comm/nccl_team.h"
@@ -59,10 +59,8 @@ void check_file_system(const std::string& folder) {
 }
 
 void check_python() {
-  const char* chosen = std::getenv("STEERGRID_PYTHON");
-  const std::string python = chosen != nullptr ? chosen : STEERGRID_DEFAULT_PYTHON;
-  const bool good =
-      std::system(fmt::format("'{}' -c 'import steergrid_analysis' >/dev/null 2>&1", python).c_str()) == 0;
+  const std::string python = report_interpreter();
+  const bool good = makes_reports(python);
   say(good, "report", python,
       good ? "has steergrid_analysis" : "lacks steergrid_analysis: steergrid report will not work");
 }

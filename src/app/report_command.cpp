@@ -2,24 +2,18 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "app/commands.h"
+#include "app/report_interpreter.h"
 #include "app/untrusted_result.h"
 #include "store/status.h"
 
 namespace steergrid {
 namespace {
 
-/// The interpreter that has the package: STEERGRID_PYTHON, else the one CMake was told of.
-std::string python() {
-  const char* from_environment = std::getenv("STEERGRID_PYTHON");
-  return from_environment != nullptr && *from_environment != '\0' ? from_environment : STEERGRID_DEFAULT_PYTHON;
-}
-
 [[noreturn]] void exec_report(const std::string& file, const std::string& folder) {
-  const std::string interpreter = python();
+  const std::string interpreter = report_interpreter();
   try_in_a_child(untrusted_result(file), [&] { store::read_status(file, 0); });
   go_on_in_a_child(untrusted_result(file));
   const char* arguments[] = {interpreter.c_str(), "-m", "steergrid_analysis", "report",

@@ -1,7 +1,9 @@
 """plan, validate, status, report and doctor, as a user calls them."""
 
 import json
+import os
 import subprocess
+import sys
 import time
 
 import h5py
@@ -11,8 +13,9 @@ import xarray
 from sweeps import DEMO
 
 
-def call(program, *arguments, code=0):
-    done = subprocess.run([program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def call(program, *arguments, code=0, **more):
+    command = [program, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
     assert done.returncode == code, done.stdout
     return done.stdout
 
@@ -38,6 +41,21 @@ def test_doctor_says_what_it_found(program, tmp_path):
     text = call(program, "doctor", "--output", tmp_path)
     for word in ("MPI", "HDF5", "CPU", "file system"):
         assert word in text, text
+
+
+def what_doctor_says_of_the_report(program, **environment):
+    without = {name: value for name, value in os.environ.items() if name != "STEERGRID_PYTHON"}
+    lines = call(program, "doctor", env={**without, **environment}).splitlines()
+    return next(line for line in lines if line.split()[1] == "report")
+
+
+def test_doctor_looks_at_the_python_that_report_would_take(program, tmp_path):
+    assert what_doctor_says_of_the_report(program, STEERGRID_PYTHON="") == what_doctor_says_of_the_report(program)
+    python = tmp_path / "it's a $(touch owned) python"
+    python.write_text(f'#!/bin/sh\nexec {os.environ.get("STEERGRID_PYTHON") or sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert "has steergrid_analysis" in what_doctor_says_of_the_report(program, STEERGRID_PYTHON=str(python))
+    assert "lacks" in what_doctor_says_of_the_report(program, STEERGRID_PYTHON="/no/python")
 
 
 def test_status_follows_a_run_and_counts_at_the_end(sweep, program):
