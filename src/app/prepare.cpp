@@ -1,5 +1,6 @@
 #include "app/prepare.h"
 
+#include <array>
 #include <cstring>
 
 #include "app/inspect_model.h"
@@ -13,8 +14,9 @@
 namespace steergrid {
 namespace {
 
+/// One model as rank 0 tells it; its two texts follow.
 struct Word {
-  std::int32_t dtype, tensor_parallel;
+  std::int32_t dtype, tensor_parallel, identity, fingerprint;  // the last two: bytes
 };
 
 /// The smallest degree whose ranks hold a model, or stream it. Throws Error (bad input) if none can.
@@ -31,7 +33,7 @@ int degree_that_fits(const ModelSpec& model, const ModelShape& shape, DType dtyp
 /// ranks of a node share its memory anyway).
 Choice choose(const ModelSpec& model, const ModelSource& source, const std::optional<Choice>& decided,
               const GpuChoice& gpus) {
-  Choice choice = decided.value_or(Choice{source.dtype(), 1});
+  Choice choice = decided.value_or(Choice{source.dtype(), 1, {}});
   choice.dtype = model.dtype.value_or(choice.dtype);
   if (model.partials == DType::BFloat16 && choice.dtype != DType::BFloat16)
     bad_input("{}: model '{}': partials: bfloat16: expected a model that computes in bfloat16, found {}",
@@ -50,7 +52,7 @@ std::vector<std::optional<Choice>> stored(const SweepSpec& spec) {
   if (const auto file = store::stored_choices(spec.output)) {
     for (std::size_t i = 0; i < choices.size(); ++i) {
       const auto found = file->find(spec.models[i].name);
-      if (found != file->end()) choices[i] = Choice{found->second.dtype, found->second.tensor_parallel};
+      if (found != file->end()) choices[i] = Choice{found->second.dtype, found->second.tensor_parallel, {}};
     }
   }
   return choices;
@@ -79,32 +81,47 @@ Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
   for (std::size_t i = 0; i < p.spec.models.size(); ++i) {
     const ModelSpec& model = p.spec.models[i];
     const ModelSource source(model.path);
-    const Choice choice = choose(model, source, decided[i], gpus);
+    Choice choice = choose(model, source, decided[i], gpus);
+    p.fingerprints.push_back(source.identity(false));
+    if (choice.identity.empty()) choice.identity = full_hash ? source.identity(true) : p.fingerprints.back();
     p.facts.push_back({.shape = source.shape(),
                        .dtype = choice.dtype,
                        .tensor_parallel = choice.tensor_parallel,
-                       .identity = source.identity(full_hash)});
+                       .identity = choice.identity});
   }
   p.plan = make_plan(p.spec, p.facts);
   return p;
 }
 
 std::vector<std::byte> encode(const Prepared& prepared) {
-  std::vector<std::byte> bytes(sizeof(std::uint64_t) + prepared.facts.size() * sizeof(Word));
-  std::memcpy(bytes.data(), &prepared.plan.fingerprint, sizeof(std::uint64_t));
+  std::vector<std::byte> bytes;
+  const auto add = [&bytes](const auto& values) {
+    const auto raw = std::as_bytes(std::span(values));
+    bytes.insert(bytes.end(), raw.begin(), raw.end());
+  };
+  add(std::array{prepared.plan.fingerprint});
   for (std::size_t i = 0; i < prepared.facts.size(); ++i) {
-    const Word word{static_cast<std::int32_t>(prepared.facts[i].dtype), prepared.facts[i].tensor_parallel};
-    std::memcpy(bytes.data() + sizeof(std::uint64_t) + i * sizeof(Word), &word, sizeof(Word));
+    const ModelFacts& facts = prepared.facts[i];
+    const std::string& fingerprint = prepared.fingerprints[i];
+    add(std::array{Word{static_cast<std::int32_t>(facts.dtype), facts.tensor_parallel,
+                        static_cast<std::int32_t>(facts.identity.size()),
+                        static_cast<std::int32_t>(fingerprint.size())}});
+    add(facts.identity);
+    add(fingerprint);
   }
   return bytes;
 }
 
-std::vector<Choice> decode_facts(std::span<const std::byte> bytes) {
-  std::vector<Choice> choices((bytes.size() - sizeof(std::uint64_t)) / sizeof(Word));
-  for (std::size_t i = 0; i < choices.size(); ++i) {
+std::vector<Choice> decode_choices(std::span<const std::byte> bytes) {
+  std::vector<Choice> choices;
+  for (std::size_t at = sizeof(std::uint64_t); at < bytes.size();) {
     Word word;
-    std::memcpy(&word, bytes.data() + sizeof(std::uint64_t) + i * sizeof(Word), sizeof(Word));
-    choices[i] = {static_cast<DType>(word.dtype), word.tensor_parallel};
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    at += sizeof word;
+    const char* identity = reinterpret_cast<const char*>(bytes.data() + at);
+    const auto size = static_cast<std::size_t>(word.identity);
+    choices.push_back({static_cast<DType>(word.dtype), word.tensor_parallel, {identity, size}});
+    at += size + static_cast<std::size_t>(word.fingerprint);
   }
   return choices;
 }

@@ -54,7 +54,7 @@ Prepared prepare_together(Team& everybody, const std::string& spec_file, bool fu
     return p;
   }
   by_all(everybody, [&] {
-    p = prepare(spec_file, Look::AtHeaders, full_hash, decode_facts(word));
+    p = prepare(spec_file, Look::AtHeaders, false, decode_choices(word));
     if (encode(p) != word)
       failed("rank {}: {} gives another plan here than on rank 0: the ranks see different files", everybody.rank(),
              spec_file);

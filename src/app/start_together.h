@@ -19,8 +19,9 @@ std::vector<std::byte> by_rank_0(Team& everybody, const std::function<std::vecto
 /// sentence). Collective.
 void by_all(Team& everybody, const std::function<void()>& step);
 
-/// The plan of `spec_file`, the same on every rank (checked by its fingerprint), its items tokenized once to see that
-/// they can be. What `auto` means is decided by rank 0, or read from the output if that exists. Collective.
+/// The plan of `spec_file`, the same on every rank (checked by its fingerprint and the models'), its items tokenized
+/// once to see that they can be. What `auto` means is decided by rank 0, or read from the output if that exists; with
+/// `full_hash` rank 0 alone reads whole checkpoints. Collective.
 Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash, const GpuChoice& gpus);
 
 }  // namespace steergrid

@@ -30,6 +30,15 @@ def test_running_a_finished_sweep_again_changes_nothing(sweep):
     assert_same_bits(before, s.must_run(3))
 
 
+def test_a_sweep_made_with_a_full_hash_goes_on_with_one_on_any_number_of_ranks(sweep):
+    s = sweep(pairs=10, questions=3)
+    before = s.must_run(3, "--full-hash")
+    assert_same_bits(before, s.must_run(1, "--full-hash"))
+    done = s.run(3)
+    assert done.returncode == 2
+    one_sentence(done, "identity")
+
+
 def test_two_runs_on_one_file_are_refused(sweep):
     s = sweep(pairs=200, questions=50)
     first = s.start(1, "--naive")
