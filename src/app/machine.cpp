@@ -1,7 +1,6 @@
 #include "app/machine.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <set>
+#include <vector>
 
 #include "app/start_together.h"
 #include "base/available_memory.h"
@@ -37,19 +37,22 @@ Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend
 
 }  // namespace
 
+int threads_for(std::span<const Cores> all, std::size_t rank) {
+  const Cores& mine = all[rank];
+  const auto workers = all.size() > 1 ? all.subspan(1) : all;
+  const auto sharers = std::ranges::count_if(
+      workers, [&mine](const Cores& other) { return other.host == mine.host && CPU_EQUAL(&other.cores, &mine.cores); });
+  return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, static_cast<int>(sharers)));
+}
+
 int threads_of_a_worker(const MpiSession& session, Team& everybody) {
-  struct Cores {
-    std::uint64_t host;
-    cpu_set_t cores;
-  };
   Cores mine{};
   mine.host = Fingerprint().add(session.host()).value();
   if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
-  const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
-  int sharers = 0;
-  for (int rank = session.size() > 1 ? 1 : 0; rank < session.size(); ++rank)
-    if (std::memcmp(all.data() + static_cast<std::size_t>(rank) * sizeof mine, &mine, sizeof mine) == 0) ++sharers;
-  return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, sharers));
+  const std::vector<std::byte> bytes = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
+  std::vector<Cores> all(bytes.size() / sizeof mine);
+  std::memcpy(all.data(), bytes.data(), bytes.size());
+  return threads_for(all, static_cast<std::size_t>(session.rank()));
 }
 
 std::int64_t memory_of_a_worker(const Device& device, const std::optional<NodeSeat>& seat) {

@@ -2,6 +2,11 @@
 // run_sweep when the ranks have met.
 #pragma once
 
+#include <sched.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 
 #include "app/devices.h"
@@ -11,8 +16,17 @@
 
 namespace steergrid {
 
-/// The cores a rank may use, divided among the ranks that may use the same ones: a launcher that binds ranks has
-/// divided them already. Rank 0 needs none where others work. Collective.
+/// The cores that a rank may use, and where.
+struct Cores {
+  std::uint64_t host = 0;  // its name's fingerprint
+  cpu_set_t cores{};
+};
+
+/// The cores of rank `rank`, divided among the ranks that may use the same ones: a launcher that binds ranks has
+/// divided them already. Rank 0 needs none where others work.
+int threads_for(std::span<const Cores> all, std::size_t rank);
+
+/// The same for this rank. Collective.
 int threads_of_a_worker(const MpiSession& session, Team& everybody);
 
 /// Bytes a worker may fill where nothing else is said: its part of its GPU, or an equal part of what its node has free

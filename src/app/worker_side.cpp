@@ -10,8 +10,8 @@
 #include <map>
 
 #include "app/memory_options.h"
+#include "app/residing.h"
 #include "base/clock.h"
-#include "plan/fit.h"
 #include "plan/print.h"
 
 namespace steergrid {
@@ -32,27 +32,10 @@ std::span<const AbItem> items_of(const DataSet& set, const Unit& unit) {
   return std::span(set.items).subspan(static_cast<std::size_t>(unit.first), static_cast<std::size_t>(unit.count));
 }
 
-struct Rows {
-  std::int64_t in_pass, in_chunk;
-};
-Rows least(const Rows& a, const Rows& b) { return {std::min(a.in_pass, b.in_pass), std::min(a.in_chunk, b.in_chunk)}; }
-
-/// How a member could hold a model; the most careful one decides for its team.
-struct Residing {
-  std::int64_t streamed;  // 0 or 1
-  Rows if_resident, if_streamed;
-};
-
-Residing agreed(const Residing& mine, Team& team) {
-  Residing all = mine;
+std::vector<Residing> residing_of_all(const Residing& mine, Team& team) {
   const std::vector<std::byte> bytes = team.gather_host(std::as_bytes(std::span(&mine, 1)));
-  for (std::size_t at = 0; at < bytes.size(); at += sizeof(Residing)) {
-    Residing one;
-    std::memcpy(&one, bytes.data() + at, sizeof one);
-    all.streamed = std::max(all.streamed, one.streamed);
-    all.if_resident = least(all.if_resident, one.if_resident);
-    all.if_streamed = least(all.if_streamed, one.if_streamed);
-  }
+  std::vector<Residing> all(bytes.size() / sizeof(Residing));
+  std::memcpy(all.data(), bytes.data(), bytes.size());
   return all;
 }
 
@@ -88,22 +71,14 @@ void WorkerSide::open(int model, Team& team) {
 
 /// Decides with the team whether weights stream, and how many rows a pass has. Throws nothing that mates do not.
 bool WorkerSide::settle_memory(const ModelFacts& facts, const ModelSpec& spec, Team& team) {
-  const MemoryOptions memory = memory_options(options_.on_gpu, options_.rows > 0 ? options_.rows : kRowsInFlight);
-  const auto fit_if = [&](WeightsIn where) {
-    return fit_of(facts, memory, where, facts.tensor_parallel, options_.memory);
-  };
-  const Fit resident = fit_if(WeightsIn::Memory), streaming = fit_if(WeightsIn::Stream);
-  const std::int64_t most = options_.rows > 0 ? options_.rows : std::numeric_limits<std::int64_t>::max();
-  const Residing mine{fit_if(spec.weights).streamed,
-                      {memory.rows, resident.chunk_rows},
-                      {std::min(most, streaming.rows), streaming.chunk_rows}};
-  const Residing all = agreed(mine, team);
-  const Fit& fit = all.streamed != 0 ? streaming : resident;
+  const Room room{memory_options(options_.on_gpu, options_.rows > 0 ? options_.rows : kRowsInFlight), options_.rows,
+                  options_.memory};
+  const Residing all = most_careful(residing_of_all(residing_of(facts, spec.weights, room), team));
+  const Fit fit = fit_in(facts, all.streamed != 0 ? WeightsIn::Stream : WeightsIn::Memory, room);
   if (!fit.fits)
     spdlog::warn("{}: needs {} of memory a worker, {} are there: trying all the same", spec.name,
                  human_bytes(fit.memory.total()), human_bytes(options_.memory));
-  const Rows& rows = all.streamed != 0 ? all.if_streamed : all.if_resident;
-  pass_ = {rows.in_pass, options_.naive, rows.in_chunk};
+  pass_ = {all.rows().in_pass, options_.naive, all.rows().in_chunk};
   return all.streamed != 0;
 }
 
