@@ -57,7 +57,7 @@ struct Output {
 
 /// Rank 0 takes the lock and makes the file, or checks the one that is there; then all who write open it. Collective.
 void open_output(Team& everybody, const Topology& topology, const Prepared& p, const Machine& machine,
-                 bool machines_mixed, const SweepOptions& options, Output& output) {
+                 bool machines_mixed, const SweepOptions& options, bool rank_0_writes, Output& output) {
   const std::vector<std::byte> mixed = by_rank_0(everybody, [&] {
     output.lock.emplace(p.spec.output);
     const store::Provenance provenance = provenance_of(p, machine);
@@ -65,7 +65,10 @@ void open_output(Team& everybody, const Topology& topology, const Prepared& p, c
     return std::vector<std::byte>{std::byte{ready_output(p, provenance, options.allow_mixed)}};
   });
   if (topology.store())
-    output.file.emplace(p.spec.output, p.plan, p.spec, topology.store(), machines_mixed || mixed[0] != std::byte{0});
+    output.file.emplace(p.spec.output, p.plan, p.spec, topology.store(), machines_mixed || mixed[0] != std::byte{0},
+                        rank_0_writes);
+  if (everybody.rank() == 0 && !output.file->leaders_write())
+    spdlog::info("{}: rank 0 writes everything: this file system is not one for several writers", p.spec.output);
 }
 
 /// Ends a launch that lost ranks: closing the file, communicators and MPI would wait for them. All that is acknowledged
@@ -124,7 +127,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const Machine machine = machine_together(everybody, p.plan, device, make_backend);
   const bool mixed = machines_differ(session, everybody, machine, options.allow_mixed);
   Output output;
-  open_output(everybody, topology, p, machine, mixed, options, output);
+  open_output(everybody, topology, p, machine, mixed, options, hooks.rank_0_writes, output);
   if (first) output.file->add_launch(launch_record(session, machine, device.name));
   if (!options.reuse.empty())
     by_rank_0(everybody, [&] {

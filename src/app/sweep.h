@@ -28,9 +28,11 @@ struct SweepOptions {
   bool verbose = false;
 };
 
-/// Empty in the program. Tests put faults between the farm and the work: there is no other way to ask for one.
+/// Empty in the program. Tests put faults between the farm and the work, or have rank 0 write the results of all, as
+/// where a file system allows nothing else: there is no other way to ask for that.
 struct SweepHooks {
   std::function<WorkerCalls(WorkerCalls)> worker;
+  bool rank_0_writes = false;
 };
 
 /// Runs or resumes a sweep. The same Ending on every rank. Throws Error where the sweep could not begin. Collective

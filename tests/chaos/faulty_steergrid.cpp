@@ -7,6 +7,7 @@
 //     hang-unit=N    the rank that runs unit N stops itself (SIGSTOP) when it comes to it
 //     late-data      a deliberately wrong order: rank 0 hears of a unit before its rows are written; they follow when
 //                    the next unit is over, or the stage
+//     rank-0-writes  no fault: leaders send their rows to rank 0, as on file systems like NFS
 // Several are separated by commas.
 #include <signal.h>
 
@@ -69,6 +70,8 @@ WorkerCalls with_faults(const WorkerCalls& sound, const std::map<std::string, in
 
 int main(int argc, char** argv) {
   const auto faults = faults_asked();
-  return run_program(
-      {argc, argv, {.worker = [faults](const WorkerCalls& sound) { return with_faults(sound, faults); }}});
+  return run_program({argc,
+                      argv,
+                      {.worker = [faults](const WorkerCalls& sound) { return with_faults(sound, faults); },
+                       .rank_0_writes = faults.contains("rank-0-writes")}});
 }

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from sweeps import assert_same_bits, datasets, states
+from sweeps import Sweep, assert_same_bits, datasets, states
 
 
 def test_one_process_three_and_five_ranks_give_the_same_bits(sweep):
@@ -16,6 +16,14 @@ def test_one_process_three_and_five_ranks_give_the_same_bits(sweep):
     assert np.isfinite(alone["demo/runs/refusal/letter_logprob"]).all()
     assert_same_bits(alone, sweep("three").must_run(3))
     assert_same_bits(alone, sweep("five").must_run(5))
+
+
+def test_rank_0_writes_the_bits_that_leaders_would(sweep, faulty, tmp_path):
+    leaders = sweep("leaders", activations="float16").must_run(3)
+    s = Sweep(faulty, tmp_path / "rank0", activations="float16")
+    done = s.run(3, STEERGRID_FAULT="rank-0-writes")
+    assert done.returncode == 0 and "rank 0 writes everything" in done.stdout, done.stdout
+    assert_same_bits(leaders, datasets(s.output))
 
 
 def test_threads_and_rows_in_flight_do_not_change_a_bit(sweep):
