@@ -35,7 +35,7 @@ bool is_one_line(std::string_view text) {
 /// Reads the keys of one map into members of the profile; problems go to the source.
 class Reader {
  public:
-  Reader(const Fields& fields, SiteProfile& profile) : fields_(fields), profile_(profile) {}
+  explicit Reader(const Fields& fields) : fields_(fields) {}
 
   void word(std::string_view key, std::string& target) const {
     if (const auto f = fields_.get(key)) {
@@ -71,19 +71,18 @@ class Reader {
 
  private:
   const Fields& fields_;
-  SiteProfile& profile_;
 };
 
 void read_gpu(const Field& field, SiteProfile& profile) {
   const Fields fields(field, "what a GPU is like", {"memory", "tflops"});
-  const Reader read(fields, profile);
+  const Reader read(fields);
   read.positive("memory", profile.gpu_memory, "the memory of a GPU in GB, above 0");
   read.positive("tflops", profile.gpu_tflops, "the TFLOP/s that a GPU sustains, above 0");
 }
 
 void read_cpu(const Field& field, SiteProfile& profile) {
   const Fields fields(field, "how CPUs are used", {"workers_per_node", "cores_per_worker", "tflops_per_core"});
-  const Reader read(fields, profile);
+  const Reader read(fields);
   read.whole("workers_per_node", 1, 1024, profile.workers_per_node);
   read.whole("cores_per_worker", 1, 1024, profile.cores_per_worker);
   read.positive("tflops_per_core", profile.core_tflops, "the TFLOP/s that a core sustains, above 0");
@@ -108,7 +107,7 @@ void read_environment(const Field& field, SiteProfile& profile) {
 
 void read_limits(const Fields& top, SiteProfile& profile) {
   constexpr std::string_view kTime = "a time limit above 0: minutes, H:MM:SS or D-HH:MM:SS";
-  Reader(top, profile).whole("max_nodes", 1, 100'000, profile.max_nodes);
+  Reader(top).whole("max_nodes", 1, 100'000, profile.max_nodes);
   if (const auto f = top.get("max_time")) {
     const auto seconds = f->is_scalar() ? seconds_of(f->node().scalar) : std::nullopt;
     if (seconds)
@@ -127,7 +126,7 @@ void read_top(const Field& root, SiteProfile& profile) {
       {"partition", "report_partition", "account", "qos", "constraint", "gpus_per_node", "gpu", "gres", "cpu",
        "max_nodes", "max_time", "memory_per_node", "disk_gbps", "modules", "launcher", "environment", "scratch"});
   if (!top.ok()) return;
-  const Reader read(top, profile);
+  const Reader read(top);
   read.word("partition", profile.partition);
   read.word("report_partition", profile.report_partition);
   read.word("account", profile.account);

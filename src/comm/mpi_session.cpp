@@ -47,13 +47,12 @@ std::string host_name() {
 MpiSession::MpiSession(int& argc, char**& argv)
     : exceptions_at_start_(std::uncaught_exceptions()), world_(begin(argc, argv)) {
   check_launcher(world_.size());
-  node_ = world_.split_by_node();
+  node_size_ = world_.split_by_node().size();
   host_ = host_name();
 }
 
 MpiSession::~MpiSession() {
   if (std::uncaught_exceptions() > exceptions_at_start_) return;
-  node_ = Communicator();
   world_ = Communicator();
   MPI_Finalize();
 }

@@ -25,8 +25,7 @@ class MpiSession {
 
   int rank() const { return world_.rank(); }
   int size() const { return world_.size(); }
-  int node_rank() const { return node_.rank(); }  // among the ranks on this node
-  int node_size() const { return node_.size(); }
+  int node_size() const { return node_size_; }  // ranks on this node
   const std::string& host() const { return host_; }
   const Communicator& world() const { return world_; }
 
@@ -35,7 +34,8 @@ class MpiSession {
 
  private:
   int exceptions_at_start_;
-  Communicator world_, node_;
+  Communicator world_;
+  int node_size_ = 1;
   std::string host_;
 };
 

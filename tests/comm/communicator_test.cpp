@@ -12,7 +12,7 @@ namespace {
 TEST(MpiSession, KnowsItsPlaceInTheWorldAndOnItsNode) {
   EXPECT_GE(session().rank(), 0);
   EXPECT_LT(session().rank(), session().size());
-  EXPECT_LT(session().node_rank(), session().node_size());
+  EXPECT_EQ(session().node_size(), session().world().split_by_node().size());
   EXPECT_FALSE(session().host().empty());
 }
 
