@@ -1,7 +1,7 @@
 // Deadlines that hold even while this thread hangs in MPI.
 //
-// What needs none: the death of a rank, which comm/lifelines.h notices. What needs one: a member of a team that waits
-// for mates who wait for it (see worker.h).
+// What needs none: the death of a rank, which comm/lifelines.h notices. What needs one: MPI_Init, before there are
+// lifelines; a member of a team that waits for mates who wait for it (see worker.h).
 #pragma once
 
 #include <string>

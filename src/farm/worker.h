@@ -7,10 +7,9 @@
 //
 // What an exception means, by whom it is thrown:
 // - open_model, close_model, Answer::write_first: the run cannot go on; everybody stops, with that sentence.
-// - run, an Error (bad input, failed): the unit has failed, the sweep goes on. In a team of several *every member
-// throws
-//   it, and not between two collective calls that others still make*: the members agree on it after the unit.
-//   A member that threw while its mates are inside the pass sees no agreement for a minute and leaves (exit code 75).
+// - run, an Error (bad input, failed): the unit has failed, the sweep goes on. In a team of several every member throws
+//   it, and not between two collective calls that others still make: the members agree on it after the unit. A member
+//   that threw while its mates are inside the pass sees no agreement for a minute and leaves (exit code 75).
 // - run, an Error with code RunAgain (a lost peer): the process leaves at once with that code.
 // - run, anything else (out of memory, a bug): a failed unit in a team of one; in a larger team the process leaves at
 //   once with code 75: its mates may be in the middle of a transfer. After a restart the unit is a suspect.
