@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from sweeps import Sweep, assert_same_bits
+from sweeps import Sweep, assert_same_bits, datasets
 
 TINY = {"pairs": 2, "questions": 1, "coefficients": "[1]", "dtype": "bfloat16"}
 
@@ -24,6 +24,12 @@ def test_a_gpu_that_is_not_there_is_said_once(sweep):
     assert done.stdout.count("no CUDA") == 1, done.stdout
 
 
+def test_the_log_says_what_a_worker_computes_on_not_what_it_was_shown(sweep):
+    done = sweep(**TINY).run(3, "--backend", "cpu", CUDA_VISIBLE_DEVICES="3,5")
+    assert done.returncode == 0, done.stdout
+    assert ": worker 0 of 2, CPUs, CUDA_VISIBLE_DEVICES=3,5\n" in done.stdout, done.stdout
+
+
 def test_two_workers_on_one_gpu_are_refused_by_name(on_gpu):
     done = on_gpu("two").run(3)
     assert done.returncode == 2
@@ -32,7 +38,9 @@ def test_two_workers_on_one_gpu_are_refused_by_name(on_gpu):
 
 def test_workers_take_gpus_and_give_the_same_bits_shared_or_not_naive_or_forked(on_gpu, sweep):
     one = on_gpu("one")
-    found = one.must_run(2)
+    done = one.run(2)
+    assert done.returncode == 0 and ": worker 0 of 1, GPU 0 of 1, Emulated GPU, GPU-" in done.stdout, done.stdout
+    found = datasets(one.output)
     with h5py.File(one.output) as file:
         assert b"cuda 1 x Emulated GPU" in file["sched/launches"][0]["devices"].tobytes()
     assert_same_bits(found, on_gpu("shared").must_run(3, "--share-gpus", "--backend", "cuda"))
