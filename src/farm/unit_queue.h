@@ -8,8 +8,8 @@
 //
 // A *suspect* is a unit whose attempt was still open when an earlier launch ended, or when its team lost a rank in this
 // one: it may have killed its worker. It runs alone, after everything else that can run, and fails for good when an
-// attempt beyond `kAttempts` would be needed: one in company, three alone. Every interrupted attempt makes a suspect, so
-// the attempt number alone tells the story.
+// attempt beyond `kAttempts` would be needed: one in company, three alone. Every interrupted attempt makes a suspect,
+// so the attempt number alone tells the story.
 #pragma once
 
 #include <cstdint>
