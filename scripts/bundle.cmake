@@ -2,18 +2,18 @@
 # the kernels, which not everyone wants, into OUT-tests, to be laid over it.
 #   cmake -DBUILD=build/release -DOUT=folder -P scripts/bundle.cmake
 # Left to the machine: glibc, and the CUDA and NCCL libraries. Left out of Open MPI: InfiniBand, libfabric and UCX (Debian's own
-# configuration turns them off too), OpenSHMEM, one-sided communication, shared file pointers, ROMIO (OMPIO writes files),
+# configuration turns them off too), OpenSHMEM, one-sided communication, ROMIO (OMPIO writes files),
 # Open MPI's other tools, and what is not chosen unless asked for.
 cmake_minimum_required(VERSION 3.25)
 
 set(machine "^(ld-linux.*|lib(c|m|pthread|dl|rt|resolv|util|anl|mvec))\\.so")
 set(cuda "^lib(cuda|cudart|cublas|cublasLt|nvrtc|nvJitLink|nccl)\\.so")
-set(no_framework "mca_(spml|scoll|sshmem|memheap|atomic|osc|topo|vprotocol|crs|sharedfp|filem)_")
+set(no_framework "mca_(spml|scoll|sshmem|memheap|atomic|osc|topo|vprotocol|crs|filem)_")
 set(no_tool "mca_((ess|iof|state|errmgr_default)_tool|pstat_linux)\\.so$")
 set(no_network "_(ucx|uct|ofi|openib|usnic|psm|psm2|monitoring)\\.so$")
 set(never_chosen "mca_(coll_(adapt|han|sm|sync|inter)|fcoll_(dynamic|dynamic_gen2|two_phase)|io_romio321|op_avx|odls_pspawn|\
 pmix_flux|pml_cm|ras_(simulator|gridengine)|reachable_netlink|rmaps_(mindist|seq|resilient)|schizo_(flux|jsm)|\
-compress_bzip|mpool_hugepage)\\.so$")
+sharedfp_(individual|sm)|compress_bzip|mpool_hugepage)\\.so$")
 
 execute_process(COMMAND ompi_info --path all --parsable OUTPUT_VARIABLE paths COMMAND_ERROR_IS_FATAL ANY)
 foreach(name pkglibdir pkgdatadir sysconfdir bindir)
