@@ -91,6 +91,7 @@ Single open_attribute(const Doing& doing, hid_t object, const char* name, const 
 
 Single open_dataset(const Doing& doing, hid_t file, const std::string& name, const std::string& what) {
   Handle data = doing.handle(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose, what);
+  check_data_inside(doing, data.id(), name);
   Handle type = doing.handle(H5Dget_type(data.id()), H5Tclose, what);
   const Handle space = doing.handle(H5Dget_space(data.id()), H5Sclose, what);
   return {std::move(data), std::move(type), H5Sget_simple_extent_npoints(space.id())};
@@ -181,6 +182,12 @@ Handle independent_transfer(const Doing& doing) {
   Handle transfer = doing.handle(H5Pcreate(H5P_DATASET_XFER), H5Pclose, "preparing to write");
   doing.check(H5Pset_dxpl_mpio(transfer.id(), H5FD_MPIO_INDEPENDENT), "preparing to write");
   return transfer;
+}
+
+void check_data_inside(const Doing& doing, hid_t dataset, const std::string& name) {
+  const Handle properties = doing.handle(H5Dget_create_plist(dataset), H5Pclose, "looking at " + name);
+  if (H5Pget_layout(properties.id()) != H5D_CONTIGUOUS || H5Pget_external_count(properties.id()) != 0)
+    bad_input("{}: {}: expected its data inside the file, contiguous", doing.file(), name);
 }
 
 std::string read_text_attribute(const Doing& doing, hid_t object, const char* owner, const char* name) {

@@ -85,6 +85,10 @@ Handle open_over_mpi(const Doing& doing, const std::string& path, MPI_Comm comm)
 /// The transfer property list of independent reads and writes.
 Handle independent_transfer(const Doing& doing);
 
+/// Throws Error (bad input) unless the data of `dataset` is contiguous and in the file itself: external or virtual data
+/// would show any other file as results, and writing to it would overwrite that file.
+void check_data_inside(const Doing& doing, hid_t dataset, const std::string& name);
+
 /// A text attribute or an integer one. Throws Error where it is missing or of another kind.
 std::string read_text_attribute(const Doing& doing, hid_t object, const char* owner, const char* name);
 std::int64_t read_int_attribute(const Doing& doing, hid_t object, const char* owner, const char* name);

@@ -53,7 +53,6 @@ void check_dataset(const Doing& doing, hid_t file, const DatasetSpec& d) {
   Handle data = doing.handle(H5Dopen2(file, d.path().c_str(), H5P_DEFAULT), H5Dclose, what);
   Handle type = doing.handle(H5Dget_type(data.id()), H5Tclose, what);
   Handle space = doing.handle(H5Dget_space(data.id()), H5Sclose, what);
-  Handle properties = doing.handle(H5Dget_create_plist(data.id()), H5Pclose, what);
   if (doing.check(H5Tequal(type.id(), type_of(d.type).id()), what) == 0)
     bad_input("{}: {}: expected elements of type {}, found another type", doing.file(), d.path(), name_of(d.type));
   std::vector<hsize_t> dims(H5S_MAX_RANK);
@@ -62,8 +61,7 @@ void check_dataset(const Doing& doing, hid_t file, const DatasetSpec& d) {
   if (!std::equal(dims.begin(), dims.end(), d.axes.begin(), d.axes.end(),
                   [](hsize_t n, const Axis& axis) { return n == axis.length; }))
     bad_input("{}: {}: expected other lengths of its axes than it has", doing.file(), d.path());
-  if (H5Pget_layout(properties.id()) != H5D_CONTIGUOUS)
-    bad_input("{}: {}: expected a contiguous layout", doing.file(), d.path());
+  check_data_inside(doing, data.id(), d.path());
 }
 
 void check_plan(const Doing& doing, hid_t file, const Plan& plan, const Provenance& provenance) {

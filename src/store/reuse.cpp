@@ -44,7 +44,6 @@ struct OldResults::Open {
   template <class T>
   std::vector<T> rows(const std::string& dataset, Type type, std::uint64_t from, std::uint64_t n,
                       std::uint64_t wide) try {
-    check_inside(dataset);
     if (slabs.row_elements(dataset, type) != wide)
       bad_input("{}: {}: expected rows of {} values, found {}", doing.file(), dataset, wide,
                 slabs.row_elements(dataset, type));
@@ -58,17 +57,7 @@ struct OldResults::Open {
   }
   template <class T>
   std::vector<T> column(const std::string& dataset, Type type) {
-    check_inside(dataset);
     return rows<T>(dataset, type, 0, slabs.rows(dataset, type), 1);
-  }
-
-  /// Contiguous and not in some other file: an external or virtual dataset could show any file as results.
-  void check_inside(const std::string& dataset) const {
-    const std::string what = "looking at " + dataset;
-    const Handle data = doing.handle(H5Dopen2(file.id(), dataset.c_str(), H5P_DEFAULT), H5Dclose, what);
-    const Handle properties = doing.handle(H5Dget_create_plist(data.id()), H5Pclose, what);
-    if (H5Pget_layout(properties.id()) != H5D_CONTIGUOUS || H5Pget_external_count(properties.id()) != 0)
-      bad_input("{}: {}: expected its data inside the file, contiguous", doing.file(), dataset);
   }
 
   /// The member of a group whose attribute `index` is `index`, as a path.

@@ -15,6 +15,7 @@ Slabs::Dataset& Slabs::dataset(const std::string& path, ElementType type) {
   const std::string what = "opening " + path;
   Dataset d;
   d.id = doing_.handle(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, what);
+  check_data_inside(doing_, d.id.id(), path);
   d.type = type_of(type);
   d.space = doing_.handle(H5Dget_space(d.id.id()), H5Sclose, what);
   const Handle in_file = doing_.handle(H5Dget_type(d.id.id()), H5Tclose, what);

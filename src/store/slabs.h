@@ -1,7 +1,8 @@
 // Rows of contiguous datasets, written and read independently: the one way in which a run touches its file.
 //
-// A dataset is opened when first used and stays open. The first axis counts rows; a slab is whole rows, so it is one
-// contiguous piece of the file. Memory type and file type are the same, which is checked: HDF5 converts nothing.
+// A dataset is opened when first used and stays open; its data must lie in the file itself. The first axis counts rows;
+// a slab is whole rows, so it is one contiguous piece of the file. Memory type and file type are the same, which is
+// checked: HDF5 converts nothing.
 #pragma once
 
 #include <cstdint>

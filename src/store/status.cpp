@@ -63,6 +63,7 @@ class Reader {
   std::string message(std::uint64_t row) const {
     const std::string what = "reading /sched/message";
     const Handle data = doing_.handle(H5Dopen2(file(), "/sched/message", H5P_DEFAULT), H5Dclose, what);
+    check_data_inside(doing_, data.id(), "/sched/message");
     const Handle space = doing_.handle(H5Dget_space(data.id()), H5Sclose, what);
     hsize_t dims[2] = {};
     if (H5Sget_simple_extent_ndims(space.id()) != 2 || H5Sget_simple_extent_dims(space.id(), dims, nullptr) != 2 ||
@@ -81,13 +82,11 @@ class Reader {
     const std::string what = "reading " + dataset;
     Handle data = doing_.handle(H5Dopen2(file(), dataset.c_str(), H5P_DEFAULT), H5Dclose, what);
     const Handle space = doing_.handle(H5Dget_space(data.id()), H5Sclose, what);
-    const Handle properties = doing_.handle(H5Dget_create_plist(data.id()), H5Pclose, what);
     const Handle type = doing_.handle(H5Dget_type(data.id()), H5Tclose, what);
     hsize_t length = 0;
     if (H5Sget_simple_extent_ndims(space.id()) != 1) bad_input("{}: {}: expected one axis", doing_.file(), dataset);
     doing_.check(H5Sget_simple_extent_dims(space.id(), &length, nullptr), what);
-    if (H5Pget_layout(properties.id()) != H5D_CONTIGUOUS || H5Pget_external_count(properties.id()) > 0)
-      bad_input("{}: {}: expected its data inside the file, contiguous", doing_.file(), dataset);
+    check_data_inside(doing_, data.id(), dataset);
     if (const std::size_t size = H5Tget_size(type.id()); size == 0 || length > file_bytes_ / size)
       bad_input("{}: {}: {} elements of {} bytes do not fit into a file of {} bytes", doing_.file(), dataset, length,
                 size, file_bytes_);
