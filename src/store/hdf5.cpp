@@ -30,6 +30,13 @@ std::string error_stack() {
   return text.empty() ? "no reason given" : text;
 }
 
+/// What HDF5 calls where it would follow a link to another file: a result file is all in one file.
+hid_t refuse_link(const char*, hid_t, const void*, std::size_t, hid_t, hid_t) {
+  H5Epush2(H5E_DEFAULT, __FILE__, __func__, __LINE__, H5E_ERR_CLS, H5E_LINK, H5E_TRAVERSE,
+           "expected an object of the file itself, found a link to another file");
+  return -1;
+}
+
 /// As bytes: netCDF4 crashes on texts inside records.
 void insert_text(hid_t compound, const char* name, std::size_t offset, std::size_t bytes) {
   const hsize_t length = bytes;
@@ -119,6 +126,11 @@ void start_hdf5() {
   std::call_once(once, [] {
     H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    H5L_class_t links = {};
+    links.version = H5L_LINK_CLASS_T_VERS;
+    links.id = H5L_TYPE_EXTERNAL;
+    links.trav_func = refuse_link;
+    Doing("HDF5").check(H5Lregister(&links), "refusing links to other files");
   });
 }
 

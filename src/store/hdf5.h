@@ -1,8 +1,9 @@
 // The only place that knows hdf5.h: handles that close themselves and calls that throw.
 //
 // Private to store's .cpp files (and its tests). `start_hdf5` comes before anything else: it takes away HDF5's atexit
-// handler, which would wait in a collective close on failure paths, and its habit of printing errors. A file opened
-// over MPI must not be closed by a destructor (that is collective): its owner lets such handles go with `release`.
+// handler, which would wait in a collective close on failure paths, its habit of printing errors, and its way of
+// following links into other files. A file opened over MPI must not be closed by a destructor (that is collective): its
+// owner lets such handles go with `release`.
 #pragma once
 
 #include <hdf5.h>
@@ -20,7 +21,8 @@
 
 namespace steergrid::store {
 
-/// Once a process, before any other HDF5 call; calling it again does nothing.
+/// Once a process, before any other HDF5 call; calling it again does nothing. From then on no link to another file is
+/// followed: opening what lies behind one fails, and the Error says so.
 void start_hdf5();
 
 /// Throws Error: "FILE: TRIED failed: what HDF5 says, innermost first".

@@ -123,7 +123,7 @@ void read_with(std::uint8_t reader, const GoodFile& good) {
 }
 
 /// Whether the first stack of a sanitizer's report is inside a call of HDF5, which calls nothing of ours back but what
-/// collects its error messages.
+/// collects its error messages and refuses links.
 bool blames_hdf5(const std::string& report) {
   std::ifstream lines(report);
   bool began = false;

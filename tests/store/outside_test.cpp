@@ -47,6 +47,18 @@ class Outside : public testing::Test {
     ASSERT_TRUE(made);
   }
 
+  /// Moves `name` into another file, with a link in its place; `soft`: a soft link to that link.
+  void link_out(const std::string& name, bool soft = false) const {
+    const std::string link = soft ? "/way out" : name;
+    const Handle file = open();
+    const Handle other(H5Fcreate(secret_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+    ASSERT_GE(H5Ocopy(file.id(), name.c_str(), other.id(), "/moved", H5P_DEFAULT, H5P_DEFAULT), 0);
+    ASSERT_GE(H5Ldelete(file.id(), name.c_str(), H5P_DEFAULT), 0);
+    ASSERT_GE(H5Lcreate_external(secret_.c_str(), "/moved", file.id(), link.c_str(), H5P_DEFAULT, H5P_DEFAULT), 0);
+    if (!soft) return;
+    ASSERT_GE(H5Lcreate_soft(link.c_str(), file.id(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), 0);
+  }
+
   Scratch scratch_;
   std::string path_ = scratch_ / "r.h5", secret_ = scratch_ / "secret.bin";
   Example example_ = make_example();
@@ -90,6 +102,41 @@ TEST_F(Outside, AFailuresSentenceIsRefusedToo) {
   }
   move_out("/sched/message");
   EXPECT_THAT(status(), testing::AllOf(HasSubstr("/sched/message"), HasSubstr(kInside)));
+}
+
+constexpr const char* kLink = "expected an object of the file itself, found a link to another file";
+
+TEST_F(Outside, ALinkedGroupIsRefusedByEveryReader) {
+  link_out("/sched");
+  for (const std::string& error : {status(), resume(), reuse()})
+    EXPECT_THAT(error, testing::AllOf(testing::StartsWith(path_), HasSubstr("/sched/"), HasSubstr(kLink)));
+}
+
+TEST_F(Outside, ALinkedDatasetIsRefusedByEveryReader) {
+  link_out("/sched/units");
+  for (const std::string& error : {status(), resume(), reuse()})
+    EXPECT_THAT(error, testing::AllOf(HasSubstr("/sched/units"), HasSubstr(kLink)));
+}
+
+TEST_F(Outside, ALinkBehindASoftLinkIsRefusedByEveryReader) {
+  link_out("/sched", true);
+  for (const std::string& error : {status(), resume(), reuse()}) EXPECT_THAT(error, HasSubstr(kLink));
+}
+
+TEST_F(Outside, ALinkedModelIsRefusedBeforeARunWritesToIt) {
+  link_out("/models/tiny");
+  EXPECT_THAT(resume(), HasSubstr(kLink));
+  EXPECT_THAT(status(), HasSubstr(kLink));
+  EXPECT_THAT(error_of([&] { stored_choices(path_); }), HasSubstr(kLink));
+}
+
+TEST_F(Outside, ALinkedDatasetIsNeverWrittenTo) {
+  const std::string rows = "/models/tiny/vectors/refusal/scale";
+  link_out(rows);
+  const Handle file = open();
+  Slabs slabs(Doing(path_), file.id(), H5P_DEFAULT);
+  const std::vector<double> values(3, 1.0);
+  EXPECT_THAT(error_of([&] { slabs.write(rows, ElementType::F64, 0, 3, values.data(), 3); }), HasSubstr(kLink));
 }
 
 }  // namespace
