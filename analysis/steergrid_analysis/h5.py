@@ -1,8 +1,9 @@
 """Checked reading of single HDF5 objects from a file that nobody vouches for.
 
 Every function says what it expected, what it found and where, as a ResultFileError; nothing from h5py escapes.
-Only plain data inside this one file is read: external links, virtual and externally stored datasets are refused, and
-an array that claims more bytes than the file has is refused before memory is taken for it. Called by results.py only.
+Only plain data inside this one file is read: external and soft links, virtual and externally stored datasets are
+refused, and an array that claims more bytes than the file has is refused before memory is taken for it. Called by
+results.py only.
 """
 
 from __future__ import annotations
@@ -85,8 +86,11 @@ def member(parent: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Datas
     with reading(where):
         if not holds(parent, name):
             raise ResultFileError(f"expected the {what} '{name}', found none, at {where}")
-        if isinstance(parent.get(name, getlink=True), h5py.ExternalLink):
+        link = parent.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
             raise ResultFileError(f"expected a {what}, found a link to another file, at {where}")
+        if not isinstance(link, h5py.HardLink):  # it may lead to such a link
+            raise ResultFileError(f"expected a {what}, found a soft link, at {where}")
         found = parent[name]
         if not isinstance(found, kind):
             raise ResultFileError(f"expected a {what}, found a {type(found).__name__.lower()}, at {where}")

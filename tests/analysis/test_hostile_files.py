@@ -98,6 +98,18 @@ def test_links_to_other_files_are_refused(file_of, tmp_path):
     assert "link to another file" in error_of(path)
 
 
+def test_a_soft_link_is_refused_as_it_may_lead_to_another_file(file_of, tmp_path):
+    other = tmp_path / "secret.h5"
+    with h5py.File(other, "w") as file:
+        file["mean"] = np.zeros((6, 16), "f4")
+    path = file_of()
+    with h5py.File(path, "r+") as file:
+        file["way_out"] = h5py.ExternalLink(str(other), "/mean")
+        del file["models/small/vectors/refusal/mean"]
+        file["models/small/vectors/refusal/mean"] = h5py.SoftLink("/way_out")
+    assert "found a soft link" in error_of(path)
+
+
 def test_arrays_stored_in_other_files_are_refused(file_of, tmp_path):
     (tmp_path / "secret.bin").write_bytes(bytes(6 * 8))
     path = file_of()
