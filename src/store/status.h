@@ -1,7 +1,7 @@
 // A look at a result file from outside, for `steergrid status`: no MPI, read-only, also while a run is writing.
 //
 // The file is not trusted: what is no HDF5 file, truncated, of another version, incomplete or of absurd sizes gives an
-// Error. Only /sched/units is read twice to be fresh; results themselves are not looked at.
+// Error. /sched/units is read once, so all numbers are of one moment; results themselves are not looked at.
 #pragma once
 
 #include <cstdint>
