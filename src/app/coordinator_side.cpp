@@ -120,7 +120,7 @@ void CoordinatorSide::commit(const Finished& done) {
   spdlog::debug("unit {} done: {} of {} on {}, items {}-{}, attempt {}, team {} (rank {}), {:.3f} s", done.unit,
                 name_of(unit.kind), target_name(prepared_.spec, plan, unit),
                 names_[static_cast<std::size_t>(unit.model)], unit.first, unit.first + unit.count - 1, done.attempt,
-                done.team, done.leader, static_cast<double>(done.finished - done.started) * 1e-9);
+                done.team, done.leader, seconds_between(done.started, done.finished));
 }
 
 const SteeringVectors& CoordinatorSide::raw(int model, int target) {

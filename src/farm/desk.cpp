@@ -47,7 +47,7 @@ std::optional<std::vector<std::byte>> Desk::payload(int vectors_unit) {
 void Desk::accept(const Finished& result) {
   if (broken_ || !guarded([&] { calls_.commit(result); })) return release(result.unit);
   queue_.on_done(result.unit);
-  meter_.on_done(result.unit, static_cast<double>(result.finished - result.started) * 1e-9);
+  meter_.on_done(result.unit, seconds_between(result.started, result.finished));
 }
 
 void Desk::refuse(int unit, const std::string& sentence) {

@@ -93,7 +93,7 @@ Snapshot ProgressMeter::snapshot(const UnitQueue& queue, int teams, double now) 
 }
 
 std::string duration_text(double seconds) {
-  const auto t = static_cast<long long>(std::llround(std::max(0.0, seconds)));
+  const auto t = std::llround(std::clamp(seconds, 0.0, 1e15));  // of untrusted records: may be anything
   if (t < 60) return fmt::format("{}s", t);
   if (t < 3600) return fmt::format("{}m{:02}s", t / 60, t % 60);
   if (t < 48 * 3600) return fmt::format("{}h{:02}m", t / 3600, t / 60 % 60);

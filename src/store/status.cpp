@@ -10,6 +10,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "store/hdf5.h"
 
@@ -189,7 +190,7 @@ double cells_per_second(const Sched& s, const std::vector<Model>& models, std::i
     cells += cells_of(s, i, models);
     begin = std::min(begin, std::max(since, r.started));
   }
-  const double seconds = static_cast<double>(now - begin) * 1e-9;
+  const double seconds = seconds_between(begin, now);
   return seconds > 0 ? cells / seconds : 0;
 }
 
@@ -207,7 +208,7 @@ std::optional<double> seconds_left(const Sched& s, const std::vector<Model>& mod
     const double work = model.parameters * s.count[i] * std::max(1.0, runs);
     if (r.state == UnitState::Absent) left[s.kind[i]] += work;
     if (r.state != UnitState::Done) continue;
-    seconds[s.kind[i]] += std::max(0.0, static_cast<double>(r.finished - r.started) * 1e-9);
+    seconds[s.kind[i]] += std::max(0.0, seconds_between(r.started, r.finished));
     done[s.kind[i]] += work;
     if (r.launch == launch && s.kind[i] != 1) teams.insert(r.team);
   }
@@ -228,7 +229,7 @@ double seconds_at_work(const Sched& s) {
     at->second = {std::min(at->second.first, r.started), std::max(at->second.second, r.finished)};
   }
   double seconds = 0;
-  for (const auto& [launch, span] : spans) seconds += static_cast<double>(span.second - span.first) * 1e-9;
+  for (const auto& [launch, span] : spans) seconds += std::max(0.0, seconds_between(span.first, span.second));
   return seconds;
 }
 
@@ -237,7 +238,7 @@ void add_effort(Status& status, const UnitRecord& r) {
   if (r.state == UnitState::Absent || r.state == UnitState::Blocked) return;
   status.retries += static_cast<int>(std::clamp<std::uint32_t>(r.attempt, 1, 1000) - 1);
   if (r.state == UnitState::Done)
-    status.worker_seconds += std::max(0.0, static_cast<double>(r.finished - r.started) * 1e-9) * r.ranks;
+    status.worker_seconds += std::max(0.0, seconds_between(r.started, r.finished)) * r.ranks;
 }
 
 void add_unit(Status& status, const Sched& s, std::size_t i, const std::vector<Model>& models) {

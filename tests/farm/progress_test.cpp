@@ -15,6 +15,7 @@ TEST(Duration, ReadsInTheUnitsOfItsSize) {
   EXPECT_EQ(duration_text(75), "1m15s");
   EXPECT_EQ(duration_text(4000), "1h06m");
   EXPECT_EQ(duration_text(49 * 3600), "2d01h");
+  EXPECT_EQ(duration_text(1e30), "11574074074d01h") << "a damaged file may ask for that";
 }
 
 // One source: extract 0, 1 (8 pairs); vectors 2; evaluate 3, 4 (10 of 20 questions; 2 layers x 3 coefficients).

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 #include <random>
 
 #include "store/create.h"
@@ -119,6 +120,19 @@ TEST_F(StatusOf, AFinishedRunHasNoTimeLeft) {
 TEST_F(StatusOf, AStateThatDoesNotExistIsAnError) {
   put(3, {static_cast<UnitState>(77), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   EXPECT_THAT(error_of([&] { read_status(path_, kNow); }), HasSubstr("unit 3 makes no sense"));
+}
+
+TEST_F(StatusOf, TimesFromEndToEndOfTheClockGiveNumbers) {
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min(), kLast = -(kFirst + 1);
+  put(0, {UnitState::Done, 1, 0, 0, 0, kFirst, kLast, 0, 0, 1, 0});
+  put(8, {UnitState::Done, 1, 0, 1, 0, kLast, kFirst, 0, 0, 1, 0});
+  put(9, {UnitState::Done, 1, 0, 2, 0, kFirst, kNow, 0, 0, 1, 0});
+  const Status status = read_status(path_, kNow);
+  EXPECT_NEAR(status.worker_seconds, (0x1p64 + 0x1p63 + double{kNow}) * 1e-9, 1);
+  EXPECT_NEAR(status.seconds_at_work, status.worker_seconds, 1);
+  EXPECT_NEAR(status.cells_per_second, 6 * 3.0 / 7 / 300, 1e-6);
+  ASSERT_TRUE(status.seconds_left);
+  EXPECT_GT(*status.seconds_left, 0x1p63 * 1e-9);
 }
 
 TEST_F(StatusOf, AMissingDatasetIsNamed) {
