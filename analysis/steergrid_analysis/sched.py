@@ -18,7 +18,7 @@ from .h5 import ResultFileError
 ABSENT, DONE, FAILED, BLOCKED = range(4)
 STATES = ("absent", "done", "failed", "blocked")
 KINDS = ("extract", "vectors", "evaluate")
-FLAG_NON_FINITE, FLAG_BASELINE_ONLY, FLAG_MIXED = 1, 2, 4
+FLAG_NON_FINITE, FLAG_BASELINE_ONLY, FLAG_MIXED, FLAG_REUSED = 1, 2, 4, 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class UnitCounts:
     non_finite: int
     baseline_only: int
     mixed: int
+    reused: int
 
     @property
     def complete(self) -> bool:
@@ -78,11 +79,12 @@ def read_units(sched: h5py.Group) -> xr.Dataset:
 def counts(units: xr.Dataset) -> UnitCounts:
     state, flags = units["state"].values, units["flags"].values
     done = state == DONE
-    flagged = {bit: int(np.sum(done & (flags & bit > 0))) for bit in (FLAG_NON_FINITE, FLAG_BASELINE_ONLY, FLAG_MIXED)}
+    flagged = {bit: int(np.sum(done & (flags & bit > 0)))
+               for bit in (FLAG_NON_FINITE, FLAG_BASELINE_ONLY, FLAG_MIXED, FLAG_REUSED)}
     return UnitCounts(total=state.size, done=int(done.sum()), failed=int(np.sum(state == FAILED)),
                       blocked=int(np.sum(state == BLOCKED)), absent=int(np.sum(state == ABSENT)),
                       non_finite=flagged[FLAG_NON_FINITE], baseline_only=flagged[FLAG_BASELINE_ONLY],
-                      mixed=flagged[FLAG_MIXED])
+                      mixed=flagged[FLAG_MIXED], reused=flagged[FLAG_REUSED])
 
 
 def failures(units: xr.Dataset, owner: dict[int, tuple[str, str]]) -> list[Failure]:

@@ -16,9 +16,6 @@
 
 namespace steergrid::store {
 
-/// In a record's flags: copied from another result file.
-inline constexpr std::uint32_t kFlagReused = 8;
-
 /// By UnitKind: units of the new plan, and how many of them were copied now.
 struct Reused {
   struct Count {

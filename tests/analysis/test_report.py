@@ -141,13 +141,14 @@ def test_the_same_file_gives_the_same_report_byte_for_byte(report_of, usual_repo
 
 
 def test_a_partial_sweep_reports_what_it_has_and_says_what_is_missing(report_of, capsys):
-    sweep = Sweep()
+    sweep = Sweep(flags={0: 8, 1: 8})
     failed, absent, _ = sweep.unit_numbers(EVALUATE, 0, 0)
     sweep.state = {failed: FAILED, absent: 0, **{unit: BLOCKED for unit in sweep.unit_numbers(EVALUATE, 0, 1)}}
     sweep.message = {failed: "the worker died three times"}
     out = report_of(sweep)
     words = " ".join("".join(page_of(out)[1].text).split())
     assert "7 of 12 units are done: 1 not run yet, 1 failed, 3 blocked by a failure." in words
+    assert "7 of 12 units done, 2 of them copied from an earlier result file." in words
     assert "the worker died three times" in words and "small, refusal: 4 of 12 questions." in words
     assert "No steered answer is finished yet." in words
     assert not (out / "figures/heatmap--small--hedging.png").exists()

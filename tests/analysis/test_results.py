@@ -68,13 +68,13 @@ def test_vectors_are_nan_until_their_unit_is_done(file_of):
 
 
 def test_units_are_counted_by_state_and_flag(file_of):
-    sweep = Sweep(flags={0: 1, 1: 4})
+    sweep = Sweep(flags={0: 1, 1: 4 | 8, 2: 8})
     first, second, third = sweep.unit_numbers(EVALUATE, 0, 1)
     sweep.state = {first: FAILED, second: BLOCKED, third: 0}
     with open_results(file_of(sweep)) as results:
         counts = results.counts()
     assert (counts.total, counts.done, counts.failed, counts.blocked, counts.absent) == (12, 9, 1, 1, 1)
-    assert (counts.non_finite, counts.mixed, counts.baseline_only, counts.complete) == (1, 1, 0, False)
+    assert (counts.non_finite, counts.mixed, counts.baseline_only, counts.reused) == (1, 1, 0, 2) and not counts.complete
 
 
 def test_a_failed_unit_says_what_it_was_and_why_it_failed(file_of):
