@@ -18,9 +18,11 @@ void log_summary(const std::string& output) {
   const store::Status s = store::read_status(output, wall_ns());
   const double hours = s.worker_seconds / 3600;
   spdlog::info(
-      "summary: {} of {} units done, {} failed, {} blocked, {} retries, {} restarts, {:.3f} {}-hours, {:.1f} cells/s",
-      s.total.done, s.total.total, s.total.failed, s.total.blocked, s.retries, std::max(0, s.launches - 1), hours,
-      s.on_gpus ? "GPU" : "worker", s.worker_seconds > 0 ? s.cells_done / s.seconds_at_work : 0);
+      "summary: {} of {} units done, {} reused, {} failed, {} blocked, {} retries, {} restarts, {:.3f} {}-hours, "
+      "{:.1f} cells/s",
+      s.total.done, s.total.total, s.total.reused, s.total.failed, s.total.blocked, s.retries,
+      std::max(0, s.launches - 1), hours, s.on_gpus ? "GPU" : "worker",
+      s.seconds_at_work > 0 ? s.cells_computed / s.seconds_at_work : 0);
 }
 
 }  // namespace steergrid

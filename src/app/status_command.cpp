@@ -31,7 +31,8 @@ nlohmann::json json_of(const store::StateCounts& c) {
           {"suspect", c.suspect},
           {"not_finite", c.not_finite},
           {"baseline_only", c.baseline_only},
-          {"mixed_identity", c.mixed}};
+          {"mixed_identity", c.mixed},
+          {"reused", c.reused}};
 }
 
 nlohmann::json json_of(const Status& s) {
@@ -90,6 +91,7 @@ void print(const Status& s) {
   if (s.total.suspect > 0) fmt::print(", {} interrupted", s.total.suspect);
   if (s.total.not_finite > 0) fmt::print(", {} with values that are not finite", s.total.not_finite);
   if (s.total.baseline_only > 0) fmt::print(", {} with baselines only", s.total.baseline_only);
+  if (s.total.reused > 0) fmt::print(", {} reused from another file", s.total.reused);
   if (s.total.mixed > 0) fmt::print(", {} under another identity", s.total.mixed);
   if (s.retries > 0) fmt::print(", {} retried", s.retries);
   fmt::print("; {} launch(es), {:.3f} {}-hours\n", s.launches, s.worker_seconds / 3600, s.on_gpus ? "GPU" : "worker");

@@ -161,6 +161,9 @@ Sched read_sched(const Reader& from, const std::vector<Model>& models) {
   return s;
 }
 
+/// By a launch of this file: a copied record has times and team of the run that it was copied from.
+bool computed_here(const UnitRecord& r) { return r.state == UnitState::Done && (r.flags & kFlagReused) == 0; }
+
 void count(const UnitRecord& r, StateCounts& into) {
   ++into.total;
   if (r.state == UnitState::Failed) ++into.failed;
@@ -171,6 +174,7 @@ void count(const UnitRecord& r, StateCounts& into) {
   into.not_finite += (r.flags & kFlagNotFinite) != 0;
   into.baseline_only += (r.flags & kFlagBaselineOnly) != 0;
   into.mixed += (r.flags & kFlagMixedIdentity) != 0;
+  into.reused += (r.flags & kFlagReused) != 0;
 }
 
 double cells_of(const Sched& s, std::size_t i, const std::vector<Model>& models) {
@@ -186,7 +190,7 @@ double cells_per_second(const Sched& s, const std::vector<Model>& models, std::i
   std::int64_t begin = now;
   for (std::size_t i = 0; i < s.units.size(); ++i) {
     const UnitRecord& r = s.units[i];
-    if (r.state != UnitState::Done || r.finished < since || r.finished > now) continue;
+    if (!computed_here(r) || r.finished < since || r.finished > now) continue;
     cells += cells_of(s, i, models);
     begin = std::min(begin, std::max(since, r.started));
   }
@@ -194,20 +198,20 @@ double cells_per_second(const Sched& s, const std::vector<Model>& models, std::i
   return seconds > 0 ? cells / seconds : 0;
 }
 
-/// Work is items times parameters (times cells for Evaluate); done units say how long one takes by kind.
+/// Work is items times parameters (times cells for Evaluate); units computed here say how long one takes by kind.
 std::optional<double> seconds_left(const Sched& s, const std::vector<Model>& models) {
   double seconds[3] = {}, done[3] = {}, left[3] = {};
   std::set<std::uint32_t> teams;
   std::uint32_t launch = 0;
   for (const UnitRecord& r : s.units)
-    if (r.state == UnitState::Done) launch = std::max(launch, r.launch);
+    if (computed_here(r)) launch = std::max(launch, r.launch);
   for (std::size_t i = 0; i < s.units.size(); ++i) {
     const UnitRecord& r = s.units[i];
     const Model& model = models[static_cast<std::size_t>(s.model[i])];
     const double runs = s.kind[i] == 2 ? model.runs[static_cast<std::size_t>(s.target[i])].cells : 1;
     const double work = model.parameters * s.count[i] * std::max(1.0, runs);
     if (r.state == UnitState::Absent) left[s.kind[i]] += work;
-    if (r.state != UnitState::Done) continue;
+    if (!computed_here(r)) continue;
     seconds[s.kind[i]] += std::max(0.0, seconds_between(r.started, r.finished));
     done[s.kind[i]] += work;
     if (r.launch == launch && s.kind[i] != 1) teams.insert(r.team);
@@ -224,7 +228,7 @@ std::optional<double> seconds_left(const Sched& s, const std::vector<Model>& mod
 double seconds_at_work(const Sched& s) {
   std::map<std::uint32_t, std::pair<std::int64_t, std::int64_t>> spans;
   for (const UnitRecord& r : s.units) {
-    if (r.state != UnitState::Done) continue;
+    if (!computed_here(r)) continue;
     const auto [at, fresh] = spans.try_emplace(r.launch, r.started, r.finished);
     at->second = {std::min(at->second.first, r.started), std::max(at->second.second, r.finished)};
   }
@@ -237,8 +241,7 @@ double seconds_at_work(const Sched& s) {
 void add_effort(Status& status, const UnitRecord& r) {
   if (r.state == UnitState::Absent || r.state == UnitState::Blocked) return;
   status.retries += static_cast<int>(std::clamp<std::uint32_t>(r.attempt, 1, 1000) - 1);
-  if (r.state == UnitState::Done)
-    status.worker_seconds += std::max(0.0, seconds_between(r.started, r.finished)) * r.ranks;
+  if (computed_here(r)) status.worker_seconds += std::max(0.0, seconds_between(r.started, r.finished)) * r.ranks;
 }
 
 void add_unit(Status& status, const Sched& s, std::size_t i, const std::vector<Model>& models) {
@@ -253,6 +256,7 @@ void add_unit(Status& status, const Sched& s, std::size_t i, const std::vector<M
   if (s.units[i].state == UnitState::Done && (s.units[i].flags & kFlagBaselineOnly) == 0) {
     model.cells_done += cells;
     status.cells_done += cells;
+    if (computed_here(s.units[i])) status.cells_computed += cells;
   }
 }
 

@@ -17,7 +17,7 @@ namespace steergrid::store {
 
 struct StateCounts {
   int total = 0, done = 0, failed = 0, blocked = 0, suspect = 0;
-  int not_finite = 0, baseline_only = 0, mixed = 0;  // done ones with that flag
+  int not_finite = 0, baseline_only = 0, mixed = 0, reused = 0;  // done ones with that flag
 };
 
 struct ModelStatus {
@@ -41,7 +41,8 @@ struct Status {
   std::vector<ModelStatus> models;  // in the plan's order
   std::vector<FailedUnit> failures;
   StateCounts total;
-  double cells = 0, cells_done = 0;
+  double cells = 0, cells_done = 0, cells_computed = 0;  // computed: done and not reused
+  // Effort: reused units are left out, for their times are those of the run that computed them.
   double cells_per_second = 0;         // over the last five minutes
   std::optional<double> seconds_left;  // unknown until a unit of every kind that is left has finished
   int launches = 0;

@@ -1,6 +1,9 @@
 """`run --reuse old.h5`: a grown sweep copies what is the same and ends in the bits of a run from nothing."""
 
+import json
 import shutil
+import subprocess
+from subprocess import PIPE
 
 import h5py
 import numpy as np
@@ -19,6 +22,11 @@ def copied(path) -> dict[int, tuple[int, int]]:
         assert (units["state"] == DONE).all()
     reused = (units["flags"] & REUSED) != 0
     return {k: (int(reused[kind == k].sum()), int((kind == k).sum())) for k in (EXTRACT, VECTORS, EVALUATE)}
+
+
+def effort(s) -> dict:
+    """What `status` says of a sweep."""
+    return json.loads(subprocess.run([s.program, "status", "--json", s.output], stdout=PIPE, check=True).stdout)
 
 
 def without_sycophancy(sweep) -> None:
@@ -64,6 +72,30 @@ def test_growth_reuses_whole_units_and_gives_the_bits_of_a_run_from_nothing(swee
     assert copied(new.output) == expected
     assert_same_bits(fresh.must_run(1, *QUIET), bits)
     assert_same_bits(bits, new.must_run(1, *QUIET, "--reuse", str(old.output)))  # again: nothing to do
+
+
+def test_the_effort_of_a_sweep_is_its_own(sweep):
+    """Not the copied units': their times are those of the run that computed them, long ago."""
+    old, new = sweep("old"), sweep("new", questions=12)
+    old.must_run(1, *QUIET)
+    with h5py.File(old.output, "r+") as file:
+        units = file["sched/units"][()]
+        units["started"] -= 10**15  # each took eleven days
+        file["sched/units"][...] = units
+    done = new.run(1, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 0 and ", 16 reused, 0 failed," in done.stdout, done.stdout
+    status = effort(new)
+    assert status["units"]["done"] == status["units"]["total"] == 18 and status["units"]["reused"] == 16
+    assert [status["models"][0][kind]["reused"] for kind in ("extract", "vectors", "evaluate")] == [8, 2, 6]
+    assert 0 < status["seconds_at_work"] < 1000 and 0 < status["worker_hours"] < 1
+    words = subprocess.run([new.program, "status", new.output], stdout=PIPE, text=True, check=True).stdout
+    assert "units  18 of 18 done, 16 reused from another file;" in words
+
+    again = sweep("again")
+    again.must_run(1, *QUIET, "--reuse", str(old.output))  # nothing is left to compute
+    status = effort(again)
+    assert status["finished"] and status["units"]["reused"] == 16
+    assert status["seconds_at_work"] == status["worker_hours"] == status["cells_per_second"] == 0
 
 
 def test_an_old_file_that_is_none_is_refused_before_anything_is_made(sweep, tmp_path):

@@ -91,6 +91,26 @@ TEST_F(StatusOf, TwoTeamsNeedHalfTheTime) {
   EXPECT_NEAR(*read_status(path_, kNow).seconds_left, alone / 2, 1e-9);
 }
 
+TEST_F(StatusOf, ReusedUnitsAreCountedButAreNoEffort) {
+  finish(0, 100, 4);
+  finish(8, 50, 10);
+  const Status before = read_status(path_, kNow);
+  finish(1, 90'000, 80'000, kFlagReused, 5);
+  finish(9, 200, 70'000, kFlagReused, 6);
+  const Status status = read_status(path_, kNow);
+  EXPECT_EQ(status.total.done, 4);
+  EXPECT_EQ(status.total.reused, 2);
+  EXPECT_EQ(status.models[0].evaluate.reused, 1);
+  EXPECT_GT(status.cells_done, before.cells_done);
+  EXPECT_EQ(status.cells_computed, before.cells_computed);
+  EXPECT_EQ(status.cells_per_second, before.cells_per_second);
+  EXPECT_EQ(status.seconds_at_work, before.seconds_at_work);
+  EXPECT_EQ(status.worker_seconds, before.worker_seconds);
+  ASSERT_TRUE(status.seconds_left);
+  EXPECT_LT(*status.seconds_left, *before.seconds_left) << "less is left";
+  EXPECT_GT(*status.seconds_left, *before.seconds_left / 2) << "and it takes as long";
+}
+
 TEST_F(StatusOf, FailuresComeWithTheirSentenceAndSuspectsAreCounted) {
   put(3, {UnitState::Failed, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}, "pair 0 has 5,000 tokens — too many");
   put(8, {UnitState::Absent, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0});
