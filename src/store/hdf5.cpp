@@ -182,6 +182,15 @@ Handle open_to_read(const std::string& path) {
   return doing.handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, "opening the file");
 }
 
+Handle open_result_file(const std::string& path) {
+  Handle file = open_to_read(path);
+  if (H5Aexists(file.id(), "format_version") <= 0)
+    bad_input("{}: expected a SteerGrid result file, found an HDF5 file without format_version", path);
+  const std::int64_t version = read_int_attribute(Doing(path, ExitCode::BadInput), file.id(), "/", "format_version");
+  if (version != kFormatVersion) bad_input("{}: expected format version {}, found {}", path, kFormatVersion, version);
+  return file;
+}
+
 Handle open_over_mpi(const Doing& doing, const std::string& path, MPI_Comm comm) {
   Handle access = doing.handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "preparing to open");
   doing.check(H5Pset_fapl_mpio(access.id(), comm, MPI_INFO_NULL), "preparing to open");

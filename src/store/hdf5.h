@@ -82,6 +82,9 @@ Handle text_type();  // UTF-8, of variable length
 /// Throws Error (bad input): missing, empty, not HDF5, truncated.
 Handle open_to_read(const std::string& path);
 
+/// The same for a result file. Throws Error (bad input) where it is none, or of another format version.
+Handle open_result_file(const std::string& path);
+
 /// Opens for writing with the mpio driver. Collective over `comm`, as is closing.
 Handle open_over_mpi(const Doing& doing, const std::string& path, MPI_Comm comm);
 /// The transfer property list of independent reads and writes.

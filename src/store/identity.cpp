@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "base/version.h"
 #include "plan/identity.h"
 #include "store/hdf5.h"
@@ -38,16 +39,6 @@ void compare(const Json& file, const Json& ours, const std::string& key, std::ve
   lines.push_back(fmt::format("{}: file {}, this run {}", key, file.dump(), ours.dump()));
 }
 
-Handle open_known_version(const std::string& path) {
-  Handle file = open_to_read(path);
-  const Doing doing(path, ExitCode::BadInput);
-  if (H5Aexists(file.id(), "format_version") <= 0)
-    bad_input("{}: expected a SteerGrid result file, found an HDF5 file without format_version", path);
-  const std::int64_t version = read_int_attribute(doing, file.id(), "/", "format_version");
-  if (version != kFormatVersion) bad_input("{}: expected format version {}, found {}", path, kFormatVersion, version);
-  return file;
-}
-
 void check_dataset(const Doing& doing, hid_t file, const DatasetSpec& d) {
   const std::string what = "looking at " + d.path();
   Handle data = doing.handle(H5Dopen2(file, d.path().c_str(), H5P_DEFAULT), H5Dclose, what);
@@ -66,7 +57,7 @@ void check_dataset(const Doing& doing, hid_t file, const DatasetSpec& d) {
 
 void check_plan(const Doing& doing, hid_t file, const Plan& plan, const Provenance& provenance) {
   const std::string theirs = read_text_attribute(doing, file, "/", "plan_fingerprint");
-  const std::string ours = fmt::format("{:016x}", plan.fingerprint);
+  const std::string ours = hex_of(plan.fingerprint);
   if (theirs == ours) return;
   std::string lines;
   for (const std::string& line : differences(read_text(doing, file, "/spec/plan"), provenance.plan_text))
@@ -108,7 +99,7 @@ Provenance provenance(std::string identity, std::string plan_text) {
 
 std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::string& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  const Handle file = open_known_version(path);
+  const Handle file = open_result_file(path);
   const Doing doing(path, ExitCode::BadInput);
   Handle models = doing.handle(H5Gopen2(file.id(), "/models", H5P_DEFAULT), H5Gclose, "opening /models");
   std::map<std::string, StoredChoice> choices;
@@ -125,7 +116,7 @@ std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::str
 
 bool check_output(const std::string& path, const Plan& plan, const SweepSpec& spec, const Provenance& provenance,
                   bool allow_mixed) {
-  const Handle file = open_known_version(path);
+  const Handle file = open_result_file(path);
   const Doing doing(path, ExitCode::BadInput);
   check_plan(doing, file.id(), plan, provenance);
   for (const DatasetSpec& d : make_schema(plan, spec, provenance).datasets) check_dataset(doing, file.id(), d);

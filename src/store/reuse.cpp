@@ -8,6 +8,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "plan/identity.h"
 #include "store/hdf5.h"
 #include "store/identity.h"
@@ -36,7 +37,7 @@ std::uint64_t bytes_of_file(const std::string& path) {
 struct OldResults::Open {
   explicit Open(const std::string& path)
       : doing(path, ExitCode::BadInput),
-        file(open_to_read(path)),
+        file(open_result_file(path)),
         slabs(doing, file.id(), H5P_DEFAULT),
         file_bytes(bytes_of_file(path)) {}
 
@@ -102,8 +103,8 @@ struct OldResults::Open {
 
   void check_sum(std::size_t u, std::uint64_t found) const {
     if (found != units[u].crc)
-      bad_input("{}: unit {}: expected rows of checksum {:016x}, as its record says, found {:016x}", doing.file(), u,
-                units[u].crc, found);
+      bad_input("{}: unit {}: expected rows of checksum {}, as its record says, found {}", doing.file(), u,
+                hex_of(units[u].crc), hex_of(found));
   }
   std::string target_of(std::size_t u, const char* kind_of_target) {
     return member(member("/models", model[u]) + "/" + kind_of_target, target[u]) + "/";

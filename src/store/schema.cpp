@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "store/group_table.h"
 #include "store/records.h"
 
@@ -23,7 +24,7 @@ void add_root(Schema& schema, const Plan& plan, const SweepSpec& spec, const Pro
   add("tool_version", provenance.tool_version);
   add("git_revision", provenance.git_revision);
   add("created", provenance.created);
-  add("plan_fingerprint", fmt::format("{:016x}", plan.fingerprint));
+  add("plan_fingerprint", hex_of(plan.fingerprint));
   add("run_identity", provenance.identity);
 }
 

@@ -112,9 +112,8 @@ void add_run(Schema& schema, const Plan& plan, const SweepSpec& spec, const Mode
   group.attribute("index", std::int64_t{target});
   group.attribute("behavior", asked.name);
   group.attribute("vectors", spec.vectors.at(model.vectors.at(run.vectors).source).name);
-  group.attribute("positions", asked.positions == Positions::All ? "all" : "instruction_end");
-  group.attribute("coefficient_unit",
-                  run.coefficients.unit == CoefficientUnit::ResidualNorm ? "residual_norm" : "multiplier");
+  group.attribute("positions", std::string(steergrid::name_of(asked.positions)));
+  group.attribute("coefficient_unit", std::string(steergrid::name_of(run.coefficients.unit)));
   group.attribute("logprob", "natural log of the probability over the whole vocabulary");
 
   add_run_axes(group, run);
