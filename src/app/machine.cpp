@@ -1,6 +1,7 @@
 #include "app/machine.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,8 +30,7 @@ Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend
     const auto backend = make_backend(dtype);
     machine.backend = backend->name();
     machine.gemm = backend->gemm_library();
-    machine.architecture +=
-        fmt::format("{}{}: {}", machine.architecture.empty() ? "" : "; ", name_of(dtype), backend->architecture());
+    machine.architecture[std::string(name_of(dtype))] = backend->architecture();
   }
   return machine;
 }
@@ -43,6 +43,12 @@ int threads_for(std::span<const Cores> all, std::size_t rank) {
   const auto sharers = std::ranges::count_if(
       workers, [&mine](const Cores& other) { return other.host == mine.host && CPU_EQUAL(&other.cores, &mine.cores); });
   return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, static_cast<int>(sharers)));
+}
+
+std::string Machine::architectures() const {
+  std::string text;
+  for (const auto& [dtype, name] : architecture) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", dtype, name);
+  return text;
 }
 
 int threads_of_a_worker(const MpiSession& session, Team& everybody) {
@@ -71,25 +77,26 @@ Machine machine_together(Team& everybody, const Plan& plan, const Device& device
     if (!coordinates) machine = machine_of(plan, make_backend);
   });
   std::array<Text, 3> mine{};
-  const std::string* const texts[] = {&machine.backend, &machine.architecture, &machine.gemm};
-  for (std::size_t i = 0; i < mine.size(); ++i) texts[i]->copy(mine[i].data(), sizeof(Text) - 1);
+  const std::string texts[] = {machine.backend, machine.gemm, nlohmann::json(machine.architecture).dump()};
+  for (std::size_t i = 0; i < mine.size(); ++i) texts[i].copy(mine[i].data(), sizeof(Text) - 1);
   const std::vector<std::byte> all = everybody.gather_host(std::as_bytes(std::span(mine)));
   if (!coordinates) return machine;
   const char* first = reinterpret_cast<const char*>(all.data()) + sizeof mine;
-  return {first, first + sizeof(Text), first + 2 * sizeof(Text)};
+  return {first, first + sizeof(Text), nlohmann::json::parse(first + 2 * sizeof(Text))};
 }
 
 bool machines_differ(const MpiSession& session, Team& everybody, const Machine& mine, bool allow_mixed) {
+  const std::string ours = mine.architectures();
   const std::vector<std::byte> bytes = by_rank_0(everybody, [&] {
-    const auto raw = std::as_bytes(std::span(mine.architecture));
+    const auto raw = std::as_bytes(std::span(ours));
     return std::vector<std::byte>(raw.begin(), raw.end());
   });
   const std::string first(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const bool other = mine.architecture != first;
+  const bool other = ours != first;
   by_all(everybody, [&] {
     if (other && !allow_mixed)
       bad_input("rank {} on {}: expected what rank 0 computes with ({}), found {}; --allow-mixed accepts both",
-                session.rank(), session.host(), first, mine.architecture);
+                session.rank(), session.host(), first, ours);
   });
   const std::byte answer{other};
   const std::vector<std::byte> answers = everybody.gather_host(std::span(&answer, 1));
@@ -107,7 +114,7 @@ store::LaunchRecord launch_record(const MpiSession& session, const Machine& mach
   put(launch.host, session.host());
   put(launch.binary, version_text());
   put(launch.devices,
-      fmt::format("{} {}{}{}", machine.backend, device, device.empty() ? "" : ", ", machine.architecture));
+      fmt::format("{} {}{}{}", machine.backend, device, device.empty() ? "" : ", ", machine.architectures()));
   return launch;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 
@@ -35,7 +36,11 @@ std::int64_t memory_of_a_worker(const Device& device, const std::optional<NodeSe
 
 /// What the plan's models compute with here: the GEMM kernels, and so the bits, may differ from dtype to dtype.
 struct Machine {
-  std::string backend, architecture, gemm;
+  std::string backend, gemm;
+  std::map<std::string, std::string> architecture;  // by name of the dtype
+
+  /// "bfloat16: x86-64 avx512; float32: ..."
+  std::string architectures() const;
 };
 
 /// The machine that decides a launch's bits. A coordinator of GPUs uses none: its first worker speaks for it.

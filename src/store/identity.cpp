@@ -12,7 +12,6 @@
 #include "base/version.h"
 #include "plan/identity.h"
 #include "store/hdf5.h"
-#include "store/records.h"
 #include "store/schema.h"
 
 namespace steergrid::store {
@@ -69,8 +68,8 @@ void check_plan(const Doing& doing, hid_t file, const Plan& plan, const Provenan
 
 }  // namespace
 
-RunIdentity run_identity(const Plan& plan, const SweepSpec& spec, std::string backend, std::string isa,
-                         std::string gemm) {
+RunIdentity run_identity(const Plan& plan, const SweepSpec& spec, std::string backend,
+                         std::map<std::string, std::string> isa, std::string gemm) {
   RunIdentity identity{std::move(backend), std::move(isa), std::move(gemm), {}};
   for (const ModelPlan& model : plan.models) {
     const ModelSpec& asked = spec.models.at(model.model);
@@ -90,6 +89,20 @@ std::string to_json(const RunIdentity& identity) {
 std::vector<std::string> identity_differences(const std::string& file, const std::string& ours) {
   std::vector<std::string> lines;
   compare(parse(file), parse(ours), "", lines);
+  return lines;
+}
+
+std::vector<std::string> machine_differences(const std::string& file, const std::string& ours) {
+  const Json theirs = parse(file), mine = parse(ours);
+  std::vector<std::string> lines;
+  for (const char* key : {"backend", "gemm"}) compare(theirs.value(key, Json()), mine.value(key, Json()), key, lines);
+  const Json old_isa = theirs.value("isa", Json()), isa = mine.value("isa", Json());
+  if (!old_isa.is_object() || !isa.is_object()) {
+    compare(old_isa, isa, "isa", lines);
+    return lines;
+  }
+  for (const auto& [dtype, name] : isa.items())  // a dtype of one sweep alone decides no unit of both
+    if (old_isa.contains(dtype)) compare(old_isa[dtype], name, "isa." + dtype, lines);
   return lines;
 }
 

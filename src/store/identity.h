@@ -19,19 +19,22 @@ struct RunIdentity {
     std::string name, dtype, residual;
     int tensor_parallel = 1;
   };
-  std::string backend;  // "cpu", "cuda"
-  std::string isa;      // instruction set or GPU architecture
-  std::string gemm;     // library and version
+  std::string backend;                     // "cpu", "cuda"
+  std::map<std::string, std::string> isa;  // by dtype: the instruction set or GPU architecture of its GEMM kernels
+  std::string gemm;                        // library and version
   std::vector<Model> models;
 };
 
-RunIdentity run_identity(const Plan& plan, const SweepSpec& spec, std::string backend, std::string isa,
-                         std::string gemm);
+RunIdentity run_identity(const Plan& plan, const SweepSpec& spec, std::string backend,
+                         std::map<std::string, std::string> isa, std::string gemm);
 std::string to_json(const RunIdentity& identity);
 
-/// One line a difference ("isa: file avx512, this run avx2"); empty where they are the same. Throws Error if `file` is
-/// no JSON object.
+/// One line a difference ("isa.float32: file avx512, this run avx2"); empty where they are the same. Throws Error if
+/// `file` is no JSON object.
 std::vector<std::string> identity_differences(const std::string& file, const std::string& ours);
+/// The same of what may differ between units of equal content: backend, GEMM library, and the instruction sets of the
+/// dtypes that both compute with. A model's dtype and degree are in its units' content.
+std::vector<std::string> machine_differences(const std::string& file, const std::string& ours);
 
 /// What is stored beside plan and spec when the file is created, and compared when it is opened again.
 struct Provenance {

@@ -19,14 +19,6 @@ namespace {
 
 using Type = ElementType;
 
-/// What differs in backend, instruction set and GEMM library; a model's dtype and degree are in its units' content.
-std::string machine_differences(const std::string& theirs, const std::string& ours) {
-  std::string lines;
-  for (const std::string& line : identity_differences(theirs, ours))
-    if (!line.starts_with("models")) lines += "\n  " + line;
-  return lines;
-}
-
 std::uint64_t bytes_of_file(const std::string& path) {
   struct stat info = {};
   return ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
@@ -186,8 +178,10 @@ OldResults::OldResults(const std::string& path, const std::string& identity, boo
   open_ = std::make_unique<Open>(path);
   Open& o = *open_;
   o.read_tables();
-  const std::string lines =
-      machine_differences(read_text_attribute(o.doing, o.file.id(), "/", "run_identity"), identity);
+  std::string lines;
+  for (const std::string& line :
+       machine_differences(read_text_attribute(o.doing, o.file.id(), "/", "run_identity"), identity))
+    lines += "\n  " + line;
   o.other_machine = !lines.empty();
   const bool marked = std::ranges::any_of(o.units, [](const UnitRecord& r) { return r.flags & kFlagMixedIdentity; });
   if ((o.other_machine || marked) && !allow_mixed)

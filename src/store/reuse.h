@@ -28,7 +28,8 @@ struct Reused {
 class OldResults {
  public:
   /// `identity`: this run's (store/identity). Throws Error (bad input): no result file, tables that contradict each
-  /// other, or, without `allow_mixed`, another backend, instruction set or GEMM library.
+  /// other, or, without `allow_mixed`, another backend or GEMM library, or another instruction set for a
+  /// dtype that both compute with.
   OldResults(const std::string& path, const std::string& identity, bool allow_mixed);
   ~OldResults();
   OldResults(OldResults&&) noexcept;

@@ -95,7 +95,7 @@ def write(path, sweep: Sweep | None = None) -> Sweep:
 def _write_head(file: h5py.File, sweep: Sweep) -> None:
     file.attrs.update(format_version=1, name=sweep.name, seed=sweep.seed, tool_version="0.1.0", git_revision="0123456789ab",
                       created="2025-01-31T12:00:00Z", plan_fingerprint="00112233aabbccdd",
-                      run_identity='{"backend": "cpu", "isa": "avx2", "gemm": "onednn 2.7"}')
+                      run_identity='{"backend": "cpu", "isa": {"bfloat16": "avx2"}, "gemm": "onednn 2.7"}')
     spec = file.create_group("spec")
     spec.create_dataset("yaml", data=sweep.spec, dtype=TEXT)
     spec.create_dataset("plan", data="model small\n", dtype=TEXT)

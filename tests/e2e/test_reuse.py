@@ -8,7 +8,7 @@ from subprocess import PIPE
 import h5py
 import numpy as np
 import pytest
-from sweeps import assert_same_bits, datasets
+from sweeps import MODEL, assert_same_bits, datasets
 
 DONE, MIXED, REUSED = 1, 4, 8
 EXTRACT, VECTORS, EVALUATE = 0, 1, 2
@@ -36,6 +36,12 @@ def without_sycophancy(sweep) -> None:
     spec.write_text("".join(lines[:at] + lines[at + 3 :]))
 
 
+def with_a_model_of_another_dtype(sweep) -> None:
+    spec = sweep.folder / "sweep.yaml"
+    another = f"  - name: demo32\n    path: {MODEL}\n    dtype: float32\n"
+    spec.write_text(spec.read_text().replace("behaviors:\n", another + "behaviors:\n", 1))
+
+
 def not_normalised(sweep) -> None:
     spec = sweep.folder / "sweep.yaml"
     spec.write_text(spec.read_text().replace("normalize: behaviors", "normalize: none"))
@@ -52,6 +58,27 @@ def test_a_new_behavior_leaves_the_old_ones_units_as_they_were(sweep):
     assert "4 of 8 extract units, 1 of 2 vectors, 3 of 6 evaluate units" in done.stdout
     assert copied(new.output) == {EXTRACT: (4, 8), VECTORS: (1, 2), EVALUATE: (3, 6)}
     assert_same_bits(fresh.must_run(1, *QUIET), datasets(new.output))
+
+
+def test_a_model_of_another_dtype_leaves_the_old_ones_units_as_they_were(sweep):
+    """Also where the GEMM library has other kernels for it; but the dtype of both must be computed alike."""
+    old, new, fresh = sweep("old", dtype="bfloat16"), sweep("new", dtype="bfloat16"), sweep("fresh", dtype="bfloat16")
+    old.must_run(1, *QUIET)
+    for s in (new, fresh):
+        with_a_model_of_another_dtype(s)
+    bits = new.must_run(1, *QUIET, "--reuse", str(old.output))
+    assert copied(new.output) == {EXTRACT: (8, 16), VECTORS: (2, 4), EVALUATE: (6, 12)}
+    assert_same_bits(fresh.must_run(1, *QUIET), bits)
+
+    fewer = sweep("fewer", dtype="bfloat16")
+    assert_same_bits(fewer.must_run(1, *QUIET, "--reuse", str(new.output)), datasets(old.output))
+    with h5py.File(new.output, "r+") as file:
+        identity = json.loads(file.attrs["run_identity"])
+        assert set(identity["isa"]) == {"bfloat16", "float32"}
+        identity["isa"]["bfloat16"] = "abacus"
+        file.attrs["run_identity"] = json.dumps(identity)
+    done = sweep("other", dtype="bfloat16").run(1, *QUIET, "--reuse", str(new.output))
+    assert done.returncode == 2 and 'isa.bfloat16: file "abacus", this run "' in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize(

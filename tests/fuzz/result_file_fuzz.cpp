@@ -68,7 +68,8 @@ GoodFile make_good_file() {
   good.example = make_example({.pairs = 2, .questions = 2, .models = 1, .behaviors = 1});
   const Example& e = good.example;
   good.path = fuzz_folder() + "/results.h5";
-  good.provenance = {to_json(run_identity(e.plan, e.spec, "cpu", "avx2", "none")), e.plan_text, "1", "0", "2026"};
+  good.provenance = {to_json(run_identity(e.plan, e.spec, "cpu", {{"bfloat16", "avx2"}}, "none")), e.plan_text, "1",
+                     "0", "2026"};
   create_result_file(good.path, e.plan, e.spec, good.provenance, {64, false});
   {
     const Handle file(H5Fopen(good.path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);

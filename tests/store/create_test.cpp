@@ -22,7 +22,7 @@ namespace {
 using testing::HasSubstr;
 
 Provenance example_provenance(const Example& e) {
-  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", "avx2", "none")), e.plan_text);
+  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", {{"bfloat16", "avx2"}}, "none")), e.plan_text);
 }
 
 void create(const std::string& path, const Example& e, const CreateOptions& options = {}) {

@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 
 Provenance on(const Example& e, const char* isa) {
-  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", isa, "onednn 2.7")), e.plan_text);
+  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", {{"bfloat16", isa}}, "onednn 2.7")), e.plan_text);
 }
 
 class Output : public testing::Test {
@@ -42,7 +42,7 @@ TEST_F(Output, OfAnotherPlanIsRefusedWithTheLinesThatDiffer) {
 
 TEST_F(Output, OfAnotherMachineIsRefusedWithWhatDiffers) {
   const std::string error = error_of([&] { check(example_, "avx512"); });
-  EXPECT_THAT(error, HasSubstr("isa: file \"avx2\", this run \"avx512\""));
+  EXPECT_THAT(error, HasSubstr("isa.bfloat16: file \"avx2\", this run \"avx512\""));
   EXPECT_THAT(error, HasSubstr("--allow-mixed"));
 }
 
@@ -83,6 +83,25 @@ TEST(RunIdentity, DifferencesNameTheKeyAndBothValues) {
   const auto lines = identity_differences(R"({"backend":"cpu","models":{"m":{"dtype":"float32"}}})",
                                           R"({"backend":"cuda","models":{"m":{"dtype":"float32"}}})");
   EXPECT_THAT(lines, testing::ElementsAre("backend: file \"cpu\", this run \"cuda\""));
+}
+
+TEST(RunIdentity, OfAGrownSweepFitsWhereTheDtypesOfBothComputeAlike) {
+  const char* old = R"({"backend":"cpu","isa":{"bfloat16":"amx"},"gemm":"g","models":{"m":{}}})";
+  const char* grown = R"({"backend":"cpu","isa":{"bfloat16":"amx","float32":"avx2"},"gemm":"g","models":{"n":{}}})";
+  const char* other = R"({"backend":"cpu","isa":{"bfloat16":"avx2","float32":"avx2"},"gemm":"g","models":{}})";
+  EXPECT_THAT(machine_differences(old, grown), testing::IsEmpty());
+  EXPECT_THAT(machine_differences(grown, old), testing::IsEmpty());
+  EXPECT_THAT(machine_differences(old, other), testing::ElementsAre("isa.bfloat16: file \"amx\", this run \"avx2\""));
+  EXPECT_THAT(identity_differences(old, grown), testing::Contains("isa.float32: file null, this run \"avx2\""))
+      << "to be resumed, all must be the same";
+}
+
+TEST(RunIdentity, WithoutInstructionSetsByDtypeFitsNothing) {
+  const char* ours = R"({"backend":"cpu","isa":{"bfloat16":"amx"},"gemm":"g"})";
+  for (const char* strange : {R"({"backend":"cpu","isa":"amx","gemm":"g"})", R"({"backend":"cpu","gemm":"g"})",
+                              R"({"backend":"cpu","isa":["amx"],"gemm":"g"})"})
+    EXPECT_THAT(machine_differences(strange, ours), testing::ElementsAre(testing::StartsWith("isa: file "))) << strange;
+  EXPECT_THAT(machine_differences(R"({"isa":{"bfloat16":{"x":1}}})", ours), testing::SizeIs(3));
 }
 
 TEST(RunIdentity, ThatIsNoJsonIsAnError) {

@@ -62,7 +62,8 @@ class Outside : public testing::Test {
   Scratch scratch_;
   std::string path_ = scratch_ / "r.h5", secret_ = scratch_ / "secret.bin";
   Example example_ = make_example();
-  Provenance made_ = provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", "avx2", "")), "one plan");
+  Provenance made_ =
+      provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", {{"bfloat16", "avx2"}}, "")), "one plan");
 };
 
 constexpr const char* kInside = "expected its data inside the file, contiguous";

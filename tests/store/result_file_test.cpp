@@ -46,7 +46,7 @@ class Run : public testing::Test {
     if (coordinates()) {
       scratch_.emplace();
       create_result_file(*scratch_ / "r.h5", example_.plan, example_.spec,
-                         provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", "", "")), ""));
+                         provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", {}, "")), ""));
     }
     path_ = from_rank_0(coordinates() ? *scratch_ / "r.h5" : "");
   }

@@ -29,8 +29,9 @@ constexpr std::int64_t kSecond = 1'000'000'000, kNow = 2'000'000 * kSecond;
 class StatusOf : public testing::Test {
  protected:
   void SetUp() override {
-    create_result_file(path_, example_.plan, example_.spec,
-                       provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", "avx2", "")), "plan"));
+    create_result_file(
+        path_, example_.plan, example_.spec,
+        provenance(to_json(run_identity(example_.plan, example_.spec, "cpu", {{"bfloat16", "avx2"}}, "")), "plan"));
   }
   void put(int unit, const UnitRecord& record, const std::string& sentence = "") {
     const Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);

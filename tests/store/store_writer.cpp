@@ -35,7 +35,7 @@ void say(const char* what, long number) {
 }
 
 Provenance example_provenance(const Example& e) {
-  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", "avx2", "none")), e.plan_text);
+  return provenance(to_json(run_identity(e.plan, e.spec, "cpu", {{"bfloat16", "avx2"}}, "none")), e.plan_text);
 }
 
 void write_as_leader(const Example& e, ResultFile& file, int unit) {
