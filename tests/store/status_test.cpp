@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "base/in_a_child.h"
 #include "store/create.h"
 #include "store/hdf5.h"
 #include "store/identity.h"
@@ -191,17 +192,20 @@ TEST_F(StatusOf, ATruncatedFileIsAnErrorAtEveryLength) {
   }
 }
 
+/// In a child, as the program reads: on a few of them HDF5 itself crashes (it trusts lengths in its heaps).
 TEST_F(StatusOf, AFileWithFlippedBytesGivesNumbersOrAnErrorButNoCrash) {
-  const std::string whole = bytes();
+  const std::string whole = bytes(), bad = scratch_ / "bad.h5";
   std::mt19937 random(11);
+  int crashes = 0;
   for (int trial = 0; trial < 300; ++trial) {
     std::string damaged = whole;
     for (int i = 0; i < 1 + trial % 16; ++i)
       damaged[random() % (trial < 150 ? 4096 : 160000)] ^= static_cast<char>(1 << random() % 8);
-    std::ofstream(scratch_ / "bad.h5", std::ios::binary)
-        .write(damaged.data(), static_cast<std::streamsize>(whole.size()));
-    error_of([&] { read_status(scratch_ / "bad.h5", kNow); });
+    std::ofstream(bad, std::ios::binary).write(damaged.data(), static_cast<std::streamsize>(whole.size()));
+    const std::string error = error_of([&] { try_in_a_child(bad, [&] { read_status(bad, kNow); }); });
+    crashes += error.starts_with(bad + ": damaged:");
   }
+  EXPECT_LT(crashes, 30);
 }
 
 TEST(StatusOfAnythingElse, IsOneClearError) {
