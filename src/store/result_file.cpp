@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <optional>
 
 #include "base/dtype.h"
@@ -29,17 +30,34 @@ std::vector<int> from_all(MPI_Comm comm, int mine) {
   return all;
 }
 
-/// Leaders on other nodes must see the file that rank 0 checked, not one of the same name on a disk of their own.
-/// Collective.
-void check_same_file(const Doing& doing, const Communicator& members) {
-  const Handle file = open_to_read(doing.file());
+/// What tells this file from others of its name: at least 0.
+int print_of(const std::string& path) {
+  const Handle file = open_to_read(path);
   Fingerprint print;
-  for (const char* name : {"plan_fingerprint", "created"}) print.add(read_text_attribute(doing, file.id(), "/", name));
-  const std::vector<int> prints = from_all(mpi_handle(members), static_cast<int>(print.value() & 0x7fffffffU));
+  for (const char* name : {"plan_fingerprint", "created"})
+    print.add(read_text_attribute(Doing(path), file.id(), "/", name));
+  return static_cast<int>(print.value() & 0x7fffffffU);
+}
+
+/// Leaders on other nodes must see the file that rank 0 checked, not one of the same name on a disk of their own, nor
+/// an older state of it. Collective: throws on all members or on none.
+void check_same_file(const std::string& path, const Communicator& members) {
+  constexpr int kUnreadable = -1;
+  int mine = kUnreadable;
+  std::string why;
+  try {
+    mine = print_of(path);
+  } catch (const std::exception& e) {  // the others wait in from_all
+    why = e.what();
+  }
+  const std::vector<int> prints = from_all(mpi_handle(members), mine);
+  if (mine == kUnreadable) failed("{}", why);
+  for (std::size_t i = 0; i < prints.size(); ++i)
+    if (prints[i] == kUnreadable) failed("{}: cannot be read by member {} of {}", path, i, prints.size());
   for (std::size_t i = 0; i < prints.size(); ++i)
     if (prints[i] != prints[0])
-      failed("{}: member {} of {} sees another file than rank 0: is the path on a disk that all nodes share?",
-             doing.file(), i, prints.size());
+      failed("{}: member {} of {} sees another file than rank 0: is the path on a disk that all nodes share?", path, i,
+             prints.size());
 }
 
 }  // namespace
@@ -145,7 +163,7 @@ ResultFile::ResultFile(const std::string& path, const Plan& plan, const SweepSpe
     if (errors[i] != 0)
       failed("{}: cannot be opened for writing by member {} of {} ({})", path, i, errors.size(),
              std::strerror(errors[i]));
-  check_same_file(doing, members);
+  check_same_file(path, members);
   const std::vector<int> may = from_all(mpi_handle(members), !rank_0_writes && store::leaders_write(path) ? 1 : 0);
   o.leaders = std::all_of(may.begin(), may.end(), [](int yes) { return yes == 1; });
   if (!o.leaders && members.rank() != 0) return;

@@ -181,6 +181,28 @@ TEST_F(Run, AFileThatCannotBeWrittenIsAnErrorOnEveryMember) {
   EXPECT_THAT(error, HasSubstr("cannot be opened for writing by member 0"));
 }
 
+/// As on a node that still sees an older state of the file: it opens for writing, and reading it fails.
+TEST_F(Run, AFileThatOneMemberCannotReadIsAnErrorOnEveryMember) {
+  if (coordinates()) std::ofstream(path_ + ".stale") << "half a file";
+  barrier();
+  const int last = session().size() - 1;
+  const std::string seen = leads() ? path_ + ".stale" : path_;
+  const std::string error = error_of([&] { ResultFile(seen, example_.plan, example_.spec, session().world()); });
+  EXPECT_THAT(error, leads() ? HasSubstr("expected an HDF5 file, found another kind of file")
+                             : HasSubstr("cannot be read by member " + std::to_string(last) + " of "));
+}
+
+TEST_F(Run, AFileThatOneMemberHasAnotherOfIsAnErrorOnEveryMember) {
+  if (session().size() == 1) return;
+  if (coordinates())
+    create_result_file(path_ + ".other", example_.plan, example_.spec,
+                       {.identity = "{}", .plan_text = "", .tool_version = "", .git_revision = "", .created = "now"});
+  barrier();
+  const std::string seen = leads() ? path_ + ".other" : path_;
+  EXPECT_THAT(error_of([&] { ResultFile(seen, example_.plan, example_.spec, session().world()); }),
+              HasSubstr("sees another file than rank 0"));
+}
+
 TEST_F(Run, WhereLeadersMayNotWriteRankZeroWritesWhatTheySent) {
   file_.emplace(path_, example_.plan, example_.spec, session().world(), false, true);
   EXPECT_FALSE(file_->leaders_write());
