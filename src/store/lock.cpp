@@ -23,6 +23,7 @@ namespace steergrid::store {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr int kAttempts = 50;
 constexpr std::time_t kAbandonedAfter = 600;  // seconds without a heartbeat
 
 std::string this_host() {
@@ -84,6 +85,19 @@ bool write_whole(int descriptor, const std::string& text) {
          ::pwrite(descriptor, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
+/// Of the runs that find an abandoned owner file only one at a time looks at it again and removes it: the one that
+/// could make the folder FILE.takeover. Else a run could remove the file that another one has just put in its place.
+void remove_abandoned(const std::string& output, const std::string& file) {
+  const std::string guard = file + ".takeover";
+  for (int attempt = 0; ::mkdir(guard.c_str(), 0777) != 0; ++attempt) {
+    if (errno != EEXIST) failed("{}: the folder {} cannot be made ({})", output, guard, std::strerror(errno));
+    if (attempt == kAttempts) failed("{}: another run takes it over; if that is not so, remove {}", output, guard);
+    ::usleep(20'000);
+  }
+  if (abandoned(file, read_owner(file))) ::unlink(file.c_str());
+  ::rmdir(guard.c_str());
+}
+
 }  // namespace
 
 std::string LockOwner::text() const {
@@ -126,16 +140,18 @@ bool OutputLock::take_flock(const LockOwner& me) {
 
 void OutputLock::take_owner_file(const LockOwner& me) {
   file_ = output_ + ".owner";
-  for (int attempt = 0; attempt < 2; ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ >= 0) {
-      if (!write_whole(descriptor_, lines_of(me))) failed("{}: cannot be written ({})", file_, std::strerror(errno));
-      return;
+      if (write_whole(descriptor_, lines_of(me))) return;
+      const int error = errno;
+      ::unlink(file_.c_str());
+      ::close(std::exchange(descriptor_, -1));
+      failed("{}: cannot be written ({})", file_, std::strerror(error));
     }
     if (errno != EEXIST) failed("{}: the owner file {} cannot be made ({})", output_, file_, std::strerror(errno));
-    const LockOwner owner = read_owner(file_);
-    if (!abandoned(file_, owner)) taken(output_, owner, file_);
-    ::unlink(file_.c_str());
+    if (const LockOwner owner = read_owner(file_); !abandoned(file_, owner)) taken(output_, owner, file_);
+    remove_abandoned(output_, file_);
   }
   taken(output_, read_owner(file_), file_);
 }

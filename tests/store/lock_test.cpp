@@ -4,10 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <barrier>
 #include <fstream>
+#include <optional>
+#include <thread>
+#include <vector>
 
 #include "tests/store/scratch.h"
 
@@ -85,6 +92,59 @@ TEST(OwnerFile, OfAnotherHostIsTakenOverOnceItsHeartStops) {
   const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes(11);
   std::filesystem::last_write_time(scratch / "r.h5.owner", old);
   EXPECT_EQ(error_of([&] { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); }), "");
+}
+
+/// An owner file as kill -9 leaves it on this host.
+void abandon(const std::string& file) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  std::ofstream(file) << "host " << host.data() << "\npid 99999999\nstarted 2025-01-01T00:00:00Z\n";
+}
+
+TEST(OwnerFile, OfADeadRunIsTakenOverByOneOfManyAtATime) {
+  const Scratch scratch;
+  constexpr int kRounds = 100, kRuns = 8;
+  for (int round = 0; round < kRounds; ++round) {
+    abandon(scratch / "r.h5.owner");
+    std::atomic<int> holders = 0;
+    std::barrier together(kRuns);
+    std::vector<std::jthread> runs;
+    for (int run = 0; run < kRuns; ++run)
+      runs.emplace_back([&] {
+        std::optional<OutputLock> lock;
+        together.arrive_and_wait();
+        error_of([&] { lock.emplace(scratch / "r.h5", Kind::OwnerFile); });
+        holders += lock.has_value();
+        together.arrive_and_wait();  // nobody gives it back before all have tried
+      });
+    runs.clear();
+    ASSERT_EQ(holders, 1) << "in round " << round;
+    ASSERT_TRUE(std::filesystem::is_empty(scratch.folder())) << "in round " << round;
+  }
+}
+
+TEST(OwnerFile, IsLeftAloneWhileAnotherRunTakesItOver) {
+  const Scratch scratch;
+  abandon(scratch / "r.h5.owner");
+  std::filesystem::create_directory(scratch / "r.h5.owner.takeover");
+  EXPECT_THAT(error_of([&] { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); }),
+              testing::AllOf(HasSubstr("another run takes it over"), HasSubstr("remove "),
+                             HasSubstr(scratch / "r.h5.owner.takeover")));
+  EXPECT_TRUE(std::filesystem::exists(scratch / "r.h5.owner"));
+}
+
+TEST(OwnerFile, ThatCannotBeWrittenIsNotLeftBehind) {
+  const Scratch scratch;
+  rlimit before = {};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit nothing{0, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &nothing);
+  const std::string error = error_of([&] { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_THAT(error, HasSubstr("r.h5.owner: cannot be written"));
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.folder()));
 }
 
 }  // namespace
