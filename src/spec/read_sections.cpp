@@ -98,7 +98,7 @@ void read_run(const Field& field, SweepSpec& spec) {
     set(run.questions, read_items(*f));
   if (const auto f = fields.get("positions")) set(run.positions, read_positions(*f));
   if (const auto f = fields.get("layers")) run.layers = read_layers(*f);
-  if (const auto f = fields.get("coefficients")) run.coefficients = read_coefficients(*f);
+  if (const auto f = fields.get("coefficients")) run.coefficients = read_coefficients(*f, spec.coefficients.unit);
   if (!name) return;
   run.name = *name;
   spec.runs.push_back(std::move(run));
@@ -167,7 +167,7 @@ void read_model(const Field& field, SweepSpec& spec) {
   read_numerics(fields, model);
   if (const auto f = fields.get("format")) read_format(*f, model);
   if (const auto f = fields.get("layers")) model.layers = read_layers(*f);
-  if (const auto f = fields.get("coefficients")) model.coefficients = read_coefficients(*f);
+  if (const auto f = fields.get("coefficients")) model.coefficients = read_coefficients(*f, spec.coefficients.unit);
   if (const auto f = fields.get("runs")) {
     model.runs.emplace();
     for (const int run : read_references(*f, spec.runs, "run"))

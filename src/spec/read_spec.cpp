@@ -55,7 +55,7 @@ void read_grid(const Fields& top, SweepSpec& spec) {
     if (const auto layers = read_layers(*f)) spec.layers = *layers;
   }
   if (const auto f = top.get("coefficients")) {
-    if (const auto coefficients = read_coefficients(*f)) spec.coefficients = *coefficients;
+    if (const auto coefficients = read_coefficients(*f, CoefficientUnit::Multiplier)) spec.coefficients = *coefficients;
   }
   if (const auto f = top.get("positions")) {
     if (const auto positions = read_positions(*f)) spec.positions = *positions;

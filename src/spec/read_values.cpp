@@ -76,8 +76,9 @@ std::optional<LayerSelection> read_layers(const Field& field) {
   return marked;
 }
 
-std::optional<Coefficients> read_coefficients(const Field& field) {
+std::optional<Coefficients> read_coefficients(const Field& field, CoefficientUnit inherited) {
   Coefficients coefficients;
+  coefficients.unit = inherited;
   if (!field.is_map()) {
     auto values = read_coefficient_list(field);
     if (!values) return std::nullopt;
@@ -89,7 +90,7 @@ std::optional<Coefficients> read_coefficients(const Field& field) {
   const auto values = values_field ? read_coefficient_list(*values_field) : std::nullopt;
   const auto unit_field = fields.get("unit");
   const auto unit = unit_field ? choose(*unit_field, {CoefficientUnit::Multiplier, CoefficientUnit::ResidualNorm})
-                               : std::optional(CoefficientUnit::Multiplier);
+                               : std::optional(inherited);
   if (!values || !unit) return std::nullopt;
   return Coefficients{*values, *unit};
 }

@@ -11,10 +11,11 @@
 namespace steergrid {
 
 std::optional<LayerSelection> read_layers(const Field& field);
-std::optional<Coefficients> read_coefficients(const Field& field);
+/// `unit` is theirs where they name none: a model's and a run's inherit the sweep's.
+std::optional<Coefficients> read_coefficients(const Field& field, CoefficientUnit unit);
 std::optional<Positions> read_positions(const Field& field);
 
-/// An absolute, normalised path; relative ones start at the spec's folder.
+/// An absolute, normalized path; relative ones start at the spec's folder.
 std::optional<std::string> read_path(const Field& field, std::string_view what);
 
 /// A path, or {file, limit}: the data set it names, read and checked.

@@ -138,7 +138,25 @@ TEST(Spec, GivesTheTopLevelsPositionsToEveryRun) {
   EXPECT_EQ(folder.read(good_spec("positions: all")).runs[0].positions, Positions::All);
 }
 
-TEST(Spec, NormalisesOverNothingWhereToldSo) {
+TEST(Spec, GivesTheSweepsUnitToCoefficientsOfModelsAndRunsThatNameNone) {
+  const SpecFolder folder;
+  const SweepSpec spec = folder.read(R"(name: small
+output: small.h5
+runs:
+  - { name: listed, vectors: refusal, questions: questions.json, coefficients: [-1, 1] }
+  - { name: own, vectors: refusal, questions: questions.json, coefficients: { values: [2], unit: multiplier } }
+models:
+  - { name: a, path: model, coefficients: { values: [3] } }
+behaviors:
+  - { name: refusal, pairs: pairs.json }
+coefficients: { values: [-1, 0, 1], unit: residual_norm }
+)");
+  EXPECT_EQ(spec.runs[0].coefficients->unit, CoefficientUnit::ResidualNorm);
+  EXPECT_EQ(spec.runs[1].coefficients->unit, CoefficientUnit::Multiplier);
+  EXPECT_EQ(spec.models[0].coefficients->unit, CoefficientUnit::ResidualNorm);
+}
+
+TEST(Spec, NormalizesOverNothingWhereToldSo) {
   const SpecFolder folder;
   const SweepSpec spec = folder.read(good_spec("method: { normalize: none }"));
   EXPECT_EQ(spec.method.normalize, Method::Normalize::None);
