@@ -34,7 +34,7 @@ sudo=
 if [ "$(id -u)" -ne 0 ]; then
   command -v sudo >/dev/null || {
     echo "SteerGrid: not root and no sudo. Ask your administrator for: ${missing[*]}" >&2
-    echo "(on a cluster, see the README, \"Building on a cluster without root\")" >&2
+    echo "(on a cluster, see docs/building.md, \"A cluster without root\")" >&2
     exit 1
   }
   sudo=sudo

@@ -37,7 +37,8 @@ void add_make_model(CLI::App& app, ExitCode&, const Invocation&) {
   const auto options = std::make_shared<MakeModelOptions>();
   CLI::App* command = app.add_subcommand(
       "make-model", "Write a synthetic model (random:...) as a checkpoint folder; its answers mean nothing");
-  command->add_option("model", options->model, "random:llama-2-7b[,layers=N...][?seed=N], see the README")->required();
+  command->add_option("model", options->model, "random:llama-2-7b[,layers=N...][?seed=N], see docs/models.md")
+      ->required();
   command->add_option("-o,--output", options->folder, "A new or empty folder")->required();
   command->add_option("--shard-size", options->shard_bytes, "Most bytes of tensors in a file, as 5GB or 512MiB")
       ->transform(CLI::AsSizeValue(true))

@@ -47,7 +47,7 @@ def test_tensor_parallel_teams_agree_with_single_ranks(sweep):
 
 
 def test_bfloat16_teams_stay_within_the_stated_tolerance(sweep):
-    """Rounding to bfloat16 flips where the order of sums differs: measured, see README ("Same bits")."""
+    """Rounding to bfloat16 flips where the order of sums differs: measured, see docs/running.md ("Same bits")."""
     one = sweep("tp1", dtype="bfloat16").must_run(1)
     two = sweep("tp2", dtype="bfloat16", tensor_parallel=2).must_run(3)
     name = "demo/runs/refusal/letter_logprob"

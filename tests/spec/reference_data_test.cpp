@@ -1,5 +1,5 @@
-// The published CAA data sets, found through STEERGRID_REFERENCE_DATA (README): they parse, with the counts of the
-// paper's Table 9.
+// The published CAA data sets, found through STEERGRID_REFERENCE_DATA (docs/building.md): they parse, with the counts
+// of the paper's Table 9.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
