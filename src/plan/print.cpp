@@ -9,6 +9,7 @@
 #include "base/fingerprint.h"
 #include "plan/table.h"
 #include "plan/teams.h"
+#include "spec/problems.h"
 
 namespace steergrid {
 
@@ -87,7 +88,7 @@ std::string memory_line(const MemoryModel& m) {
 
 std::string teams_table(const SweepSpec& spec, const Plan& plan, int ranks) {
   Table table({"model", "teams", "ranks a team", "workers", "idle"});
-  std::string problems;
+  SpecProblems problems;
   for (const ModelPlan& m : plan.models) {
     const std::string& name = spec_of(spec, m).name;
     try {
@@ -95,10 +96,10 @@ std::string teams_table(const SweepSpec& spec, const Plan& plan, int ranks) {
       table.add(
           {name, std::to_string(t.teams), std::to_string(t.degree), std::to_string(t.workers), std::to_string(t.idle)});
     } catch (const Error& e) {
-      problems += (problems.empty() ? "" : "\n") + std::string(e.what());
+      problems.add_lines({}, e.what());
     }
   }
-  if (!problems.empty()) throw Error(ExitCode::BadInput, problems);
+  problems.throw_if_any();
   const char* roles = ranks == 1 ? "the rank coordinates and computes" : "rank 0 coordinates, the others compute";
   return fmt::format("teams on {} rank{}: {}\n{}", ranks, ranks == 1 ? "" : "s", roles, table.text());
 }

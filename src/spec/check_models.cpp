@@ -10,15 +10,6 @@
 #include "spec/layers.h"
 
 namespace steergrid {
-namespace {
-
-/// What a model says of itself, on one line.
-std::string one_line(std::string text) {
-  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;) text.replace(at, 1, "; ");
-  return text;
-}
-
-}  // namespace
 
 bool takes_part(const ModelSpec& model, const RunSpec& run) {
   return !model.runs || std::count(model.runs->begin(), model.runs->end(), run.name) > 0;
@@ -47,7 +38,7 @@ void check_models(const SweepSpec& spec, const ModelInspector& inspect, SpecProb
     try {
       shape = inspect(spec, model, problems);
     } catch (const Error& e) {
-      problems.add(model.mark, one_line(e.what()));
+      problems.add_lines(model.mark, e.what());
       continue;
     }
     check_shape(model, shape, model.tensor_parallel.value_or(1), problems);

@@ -178,12 +178,15 @@ bool ItemReader::has_all_fields() {
     if (!keys_.contains(std::string(f))) missing.push_back(f);
   if (missing.empty()) return true;
   const std::vector<std::string_view> found(keys_.begin(), keys_.end());
+  std::vector<std::string_view> unknown;  // only these can be meant for a field that is missing
+  std::copy_if(found.begin(), found.end(), std::back_inserter(unknown),
+               [](std::string_view key) { return std::find(kFields.begin(), kFields.end(), key) == kFields.end(); });
   std::vector<std::string> shown;
   for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), 6); ++i) shown.push_back(in_quotes(found[i]));
   item_problem(
       "", fmt::format("expected the field{} {}, found {}{}", missing.size() > 1 ? "s" : "", fmt::join(missing, ", "),
                       shown.empty() ? "no field" : fmt::format("only {}", fmt::join(shown, ", ")),
-                      missing.size() == 1 ? suggestion(missing[0], found) : ""));
+                      missing.size() == 1 ? suggestion(missing[0], unknown) : ""));
   return false;
 }
 
@@ -236,6 +239,7 @@ DataSet read_data_set(const std::string& path, std::optional<int> limit) {
   ItemReader reader(set.path, limit ? static_cast<std::size_t>(std::max(*limit, 0)) : text.size() + 1);
   nlohmann::json::sax_parse(text, &reader);
   set.items = reader.finish();
+  set.limit = limit;
   return set;
 }
 

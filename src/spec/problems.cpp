@@ -37,7 +37,8 @@ std::optional<std::size_t> plausible_distance(std::string_view found, std::strin
   if (found.size() < 2 || found.size() > 100) return std::nullopt;
   const std::size_t distance = edit_distance(found, known);
   const bool contained = found.size() >= 4 && (known.find(found) != known.npos || found.find(known) != found.npos);
-  const std::size_t allowed = std::max<std::size_t>(1, std::min(found.size(), known.size()) / 3 + 1);
+  const std::size_t shorter = std::min(found.size(), known.size());
+  const std::size_t allowed = shorter <= 3 ? 1 : shorter / 3 + 1;  // 'pca' is no slip of 'caa'
   if (distance <= allowed && distance < known.size()) return distance;
   if (contained) return 100 + distance;
   return std::nullopt;
@@ -52,6 +53,14 @@ std::string Mark::text() const {
 }
 
 void SpecProblems::add(const Mark& where, std::string what) { list_.push_back({where, std::move(what)}); }
+
+void SpecProblems::add_lines(const Mark& where, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    add(where, std::string(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
 
 void SpecProblems::throw_if_any() const {
   if (list_.empty()) return;
@@ -70,10 +79,9 @@ void SpecProblems::throw_if_any() const {
   throw Error(ExitCode::BadInput, fmt::format("{}", fmt::join(lines, "\n")));
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kMost = 60;
+std::string in_quotes(std::string_view text, std::size_t most) {
   std::string out;
-  for (std::size_t i = 0; i < text.size() && out.size() < kMost; ++i) {
+  for (std::size_t i = 0; i < text.size() && out.size() < most; ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c == '\n') {
       out += "\\n";
@@ -85,8 +93,10 @@ std::string in_quotes(std::string_view text) {
       if (length > 1) i += length - 1;
     }
   }
-  return fmt::format("'{}{}'", out, out.size() >= kMost && text.size() > kMost ? "..." : "");
+  return fmt::format("'{}{}'", out, out.size() >= most && text.size() > most ? "..." : "");
 }
+
+std::string path_in_quotes(std::string_view path) { return in_quotes(path, 4096); }
 
 std::string_view nearest(std::string_view found, std::span<const std::string_view> known) {
   std::string_view best;

@@ -16,6 +16,8 @@ namespace steergrid {
 class SpecProblems {
  public:
   void add(const Mark& where, std::string what);
+  /// What an Error says, each of its lines a problem.
+  void add_lines(const Mark& where, std::string_view text);
   bool empty() const { return list_.empty(); }
 
   /// Throws an Error (bad input) with all problems, one a line, ordered by place and without repetitions; returns if
@@ -30,8 +32,10 @@ class SpecProblems {
   std::vector<Problem> list_;
 };
 
-/// `text` in single quotes, on one line, valid UTF-8, shortened to some 60 bytes.
-std::string in_quotes(std::string_view text);
+/// `text` in single quotes, on one line, valid UTF-8, shortened to some `most` bytes.
+std::string in_quotes(std::string_view text, std::size_t most = 60);
+/// As in_quotes, but whole: of a long path the end says most.
+std::string path_in_quotes(std::string_view path);
 
 /// "; did you mean 'x'?" with the nearest of `known` by edit distance, or "" if none is near. Case does not count.
 std::string suggestion(std::string_view found, std::span<const std::string_view> known);

@@ -104,6 +104,17 @@ void read_run(const Field& field, SweepSpec& spec) {
   spec.runs.push_back(std::move(run));
 }
 
+/// What to do about a path that looks like a name on Hugging Face's hub, "owner/model", where not even "owner" is
+/// there.
+std::string hub_hint(const std::string& written, const std::string& path) {
+  std::error_code error;
+  const bool named = std::count(written.begin(), written.end(), '/') == 1 && written.find_first_of("~/") > 0 &&
+                     !written.starts_with(".") && !written.ends_with("/");
+  if (!named || std::filesystem::exists(std::filesystem::path(path).parent_path(), error)) return "";
+  return "; nothing is downloaded: if this is a name on Hugging Face's hub, download the model first, and name its "
+         "folder";
+}
+
 /// A checkpoint folder, or the name of a synthetic model as it stands; what that means is the engine's to say.
 std::optional<std::string> read_folder(const Field& field) {
   if (field.is_scalar() && is_synthetic(field.node().scalar)) return field.node().scalar;
@@ -112,8 +123,9 @@ std::optional<std::string> read_folder(const Field& field) {
   std::error_code error;
   if (std::filesystem::is_directory(*path, error)) return path;
   const bool exists = std::filesystem::exists(*path, error);
-  field.problem(fmt::format("expected a checkpoint folder at {}, found {}", in_quotes(*path),
-                            exists ? "something else" : "none there"));
+  field.problem(fmt::format("expected a checkpoint folder at {}, found {}{}", path_in_quotes(*path),
+                            exists ? "something else" : "none there",
+                            exists ? "" : hub_hint(field.node().scalar, *path)));
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 // read_spec: the top level of a spec. The tree comes from yaml_tree, values from read_values, lists from read_sections.
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <numeric>
 
@@ -25,7 +26,7 @@ void read_output(const Fields& top, SweepSpec& spec) {
   if (!path) return;
   std::error_code error;
   if (path->ends_with('/') || std::filesystem::is_directory(*path, error))
-    field->problem(fmt::format("expected a file, found the folder {}", in_quotes(*path)));
+    field->problem(fmt::format("expected a file, found the folder {}", path_in_quotes(*path)));
   else if (*path == spec.file)
     field->problem("expected a file of its own, found the spec itself");
   spec.output = *path;
@@ -91,16 +92,41 @@ void read_top(const Field& root, SweepSpec& spec) {
   check_coefficients(top, spec);
 }
 
+/// The bytes of a spec. Throws Error: as read_text_file, or a result file, which commands that take a spec are often
+/// given.
+std::string text_of(const std::string& file) {
+  constexpr std::string_view kHdf5 = "\x89HDF\r\n\x1a\n";
+  std::error_code ignored;
+  std::string begin(kHdf5.size(), '\0');
+  if (std::filesystem::is_regular_file(file, ignored)) std::ifstream(file, std::ios::binary).read(begin.data(), 8);
+  if (begin == kHdf5) bad_input("{}: expected a spec (YAML), found an HDF5 file: a result?", file);
+  return read_text_file(file, kMostBytes);
+}
+
+std::string folder_of(const std::string& file) {
+  return std::filesystem::absolute(file).lexically_normal().parent_path().string();
+}
+
 }  // namespace
+
+std::optional<std::string> output_of(const std::string& file) {
+  const YamlNode tree = parse_yaml(file, text_of(file));
+  SpecSource source{file, folder_of(file), {}};
+  const Field root(tree, "", source);
+  if (!root.is_map()) return std::nullopt;
+  for (const YamlEntry& entry : tree.entries)
+    if (entry.key == "output") return read_path(Field(entry.value, entry.key, source), "the path of the result file");
+  return std::nullopt;
+}
 
 SweepSpec read_spec(const std::string& file, const ModelInspector& inspect) {
   SweepSpec spec;
-  spec.text = read_text_file(file, kMostBytes);
+  spec.text = text_of(file);
   spec.file = std::filesystem::absolute(file).lexically_normal().string();
   spec.layers.mark = {file, 1, 1, "layers"};  // where a complaint about the default goes
 
   const YamlNode tree = parse_yaml(file, spec.text);
-  SpecSource source{file, std::filesystem::path(spec.file).parent_path().string(), {}};
+  SpecSource source{file, folder_of(file), {}};
   read_top(Field(tree, "", source), spec);
   if (spec.method.normalize == Method::Normalize::Behaviors && spec.method.over.empty()) {
     spec.method.over.resize(spec.vectors.size());

@@ -2,6 +2,7 @@
 #include "spec/read_values.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
@@ -53,14 +54,11 @@ std::optional<DataSet> read_file(const Field& field, std::optional<int> limit) {
   const auto path = read_path(field, "the path of a data set");
   if (!path) return std::nullopt;
   try {
-    return read_data_set(*path, limit);
+    DataSet set = read_data_set(*path, limit);
+    set.mark = field.mark();
+    return set;
   } catch (const Error& e) {
-    std::string_view lines = e.what();
-    while (!lines.empty()) {
-      const std::size_t end = std::min(lines.find('\n'), lines.size());
-      field.problem(std::string(lines.substr(0, end)));
-      lines.remove_prefix(std::min(end + 1, lines.size()));
-    }
+    field.source().problems.add_lines(field.mark(), e.what());
     return std::nullopt;
   }
 }
@@ -102,7 +100,16 @@ std::optional<Positions> read_positions(const Field& field) {
 std::optional<std::string> read_path(const Field& field, std::string_view what) {
   const auto text = field.text(what);
   if (!text) return std::nullopt;
-  return (std::filesystem::path(field.source().folder) / *text).lexically_normal().string();
+  std::filesystem::path path = *text;
+  if (*text == "~" || text->starts_with("~/")) {  // as a shell would; none has seen it
+    const char* home = std::getenv("HOME");
+    if (home == nullptr || *home != '/') {
+      field.problem(fmt::format("expected a path, found {}, but HOME names no folder", path_in_quotes(*text)));
+      return std::nullopt;
+    }
+    path = std::filesystem::path(home) / text->substr(std::min<std::size_t>(2, text->size()));
+  }
+  return (std::filesystem::path(field.source().folder) / path).lexically_normal().string();
 }
 
 std::optional<DataSet> read_items(const Field& field) {

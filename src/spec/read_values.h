@@ -15,7 +15,7 @@ std::optional<LayerSelection> read_layers(const Field& field);
 std::optional<Coefficients> read_coefficients(const Field& field, CoefficientUnit unit);
 std::optional<Positions> read_positions(const Field& field);
 
-/// An absolute, normalized path; relative ones start at the spec's folder.
+/// An absolute, normalized path; relative ones start at the spec's folder, "~/" is the home folder.
 std::optional<std::string> read_path(const Field& field, std::string_view what);
 
 /// A path, or {file, limit}: the data set it names, read and checked.

@@ -66,6 +66,8 @@ struct DataSet {
   std::string path;      // as found, absolute
   std::string identity;  // content identity of the file
   std::vector<AbItem> items;
+  Mark mark;                 // the key that names it
+  std::optional<int> limit;  // as asked for; the file may hold fewer items
 };
 
 struct ModelSpec {
@@ -143,6 +145,10 @@ using ModelInspector = std::function<ModelShape(const SweepSpec&, const ModelSpe
 /// exists.
 /// With `inspect`, layers and tensor-parallel degrees are held against the models too.
 SweepSpec read_spec(const std::string& file, const ModelInspector& inspect = {});
+
+/// The output that a spec names, or nothing where it names none that can be read; its other parts are not looked at.
+/// Throws Error if the file is no YAML.
+std::optional<std::string> output_of(const std::string& spec_file);
 
 /// The layers a selection means for a model, ascending, no duplicates. Throws Error (with the mark) if one lies
 /// outside or none is selected.

@@ -12,6 +12,7 @@ namespace {
 using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string item(const std::string& question, const std::string& matching, const std::string& other) {
   return fmt::format(R"({{"question": {}, "answer_matching_behavior": {}, "answer_not_matching_behavior": {}}})",
@@ -69,6 +70,8 @@ TEST(DataSet, NamesMissingFields) {
                           "answer_not_matching_behavior": "(B)"
 }])json"),
               HasSubstr("did you mean 'answer_matching_behaviour'?"));
+  EXPECT_THAT(refusal(R"json([{"question": "q", "answer_not_matching_behavior": "(B)"}])json"),
+              Not(HasSubstr("did you mean")));
   EXPECT_THAT(refusal("[{}]"), HasSubstr("found no field"));
 }
 

@@ -49,5 +49,16 @@ TEST(Problems, AreOneErrorInTheOrderOfTheirPlaces) {
   }
 }
 
+TEST(Problems, OfAnErrorWithSeveralLinesAreOneEach) {
+  SpecProblems problems;
+  problems.add_lines({"f", 9, 1, "b"}, "file: first\nfile: second\n");
+  try {
+    problems.throw_if_any();
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "f:9:1: b: file: first\nf:9:1: b: file: second");
+  }
+}
+
 }  // namespace
 }  // namespace steergrid

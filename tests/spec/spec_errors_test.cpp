@@ -167,6 +167,22 @@ TEST(SpecErrors, ReportsFilesAndFoldersThatAreMissing) {
             "sweep.yaml:8:20: behaviors[0].pairs.file: model: expected a file, found a folder");
 }
 
+TEST(SpecErrors, NameALongPathWhole) {
+  const std::string path = "folder-of-a-long-name/" + std::string(90, 'x') + "/model";
+  EXPECT_THAT(complaint_with("path: model", "path: " + path), HasSubstr(path + "', found none there"));
+}
+
+TEST(SpecErrors, SayThatNothingIsDownloaded) {
+  EXPECT_THAT(complaint_with("path: model", "path: meta-llama/Llama-2-7b-chat-hf"),
+              HasSubstr("download the model first"));
+  EXPECT_THAT(complaint_with("path: model", "path: model/none"), Not(HasSubstr("download")));
+}
+
+TEST(SpecErrors, SuggestNoMethodForAnotherOne) {
+  EXPECT_EQ(complaint_with("coefficients:", "method: { name: pca }\ncoefficients:"),
+            "sweep.yaml:10:17: method.name: expected caa, found 'pca'");
+}
+
 TEST(SpecErrors, RefusesAnOutputThatCannotBeAFile) {
   EXPECT_THAT(complaint_with("results/small.h5", "model"), HasSubstr("output: expected a file, found the folder"));
   EXPECT_THAT(complaint_with("results/small.h5", "results/"), HasSubstr("output: expected a file, found the folder"));
@@ -193,7 +209,7 @@ TEST(SpecErrors, ReportsWhatIsWrongWithADataSetUnderTheKeyThatNamesIt) {
   folder.write("bad.json", R"json([{"question": "q", "answer_matching_behavior": "A"}])json");
   EXPECT_EQ(folder.complaint(spec_with("questions: questions.json", "questions: bad.json")),
             "sweep.yaml:9:16: behaviors[0].questions: bad.json: [0]: expected the field answer_not_matching_behavior, "
-            "found only 'answer_matching_behavior', 'question'; did you mean 'answer_matching_behavior'?");
+            "found only 'answer_matching_behavior', 'question'");
 }
 
 TEST(SpecErrors, TellsAllProblemsAtOnceInTheFilesOrder) {
@@ -221,6 +237,11 @@ TEST(SpecErrors, CountsWhatIsTooMuchToList) {
   const std::string text = complaint_with("coefficients:", layers + "]\ncoefficients:");
   EXPECT_EQ(lines_of(text), 101);
   EXPECT_THAT(text, HasSubstr("... and 400 more"));
+}
+
+TEST(SpecErrors, KnowAResultFileFromASpec) {
+  EXPECT_EQ(complaint_of(std::string_view("\x89HDF\r\n\x1a\n\0\0", 10)),
+            "sweep.yaml: expected a spec (YAML), found an HDF5 file: a result?");
 }
 
 TEST(SpecErrors, BoundsListsAndMaps) {

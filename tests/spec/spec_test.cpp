@@ -9,6 +9,7 @@ namespace steergrid {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 constexpr const char* kFull = R"(
 name: refusal-scaling
@@ -188,6 +189,27 @@ TEST(Spec, TakesAbsolutePathsAsTheyAre) {
   EXPECT_EQ(spec.output, "/results/o.h5");
   EXPECT_EQ(spec.models[0].path, elsewhere / "model");
   EXPECT_EQ(spec.vectors[0].pairs.path, elsewhere / "pairs.json");
+}
+
+TEST(Spec, TakesTildeForTheHomeFolder) {
+  const SpecFolder folder;
+  std::string text = good_spec();
+  text.replace(text.find("path: model"), 11, "path: ~/model");
+  const char* before = std::getenv("HOME");
+  const std::string home = before == nullptr ? "" : before;
+  ::setenv("HOME", folder.path().c_str(), 1);
+  EXPECT_EQ(folder.read(text).models[0].path, folder / "model");
+  ::unsetenv("HOME");
+  EXPECT_THAT(folder.complaint(text), HasSubstr("found '~/model', but HOME names no folder"));
+  if (before != nullptr) ::setenv("HOME", home.c_str(), 1);
+}
+
+TEST(Spec, NamesItsOutputEvenWhereItsOtherPartsAreWrong) {
+  const SpecFolder folder;
+  folder.write("sweep.yaml", "models: none\noutput: results/o.h5\n");
+  EXPECT_EQ(output_of(folder / "sweep.yaml"), folder / "results/o.h5");
+  folder.write("sweep.yaml", "models: none\n");
+  EXPECT_EQ(output_of(folder / "sweep.yaml"), std::nullopt);
 }
 
 TEST(Spec, TakesMinusZeroForZero) {
