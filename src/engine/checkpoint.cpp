@@ -15,6 +15,8 @@ namespace steergrid {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
@@ -38,6 +40,29 @@ std::string problem_of(std::string_view name, const TensorEntry& entry, std::int
     return fmt::format("tensor '{}': expected dtype F32, F16 or BF16, found {}", shown(name), shown(entry.dtype_name));
   return {};
 }
+
+/// Problems of one kind: a wrong number in config.json changes most tensors, and three of them show what is wrong.
+class Kind {
+ public:
+  explicit Kind(std::string_view what) : what_(what) {}
+  void add(std::string text) {
+    if (++count_ <= kShown) examples_.push_back(std::move(text));
+  }
+  void tell(std::size_t all, Problems& problems) const {
+    if (count_ <= kShown) {
+      for (const std::string& text : examples_) problems.add("{}", text);
+    } else {
+      problems.add("{} of {} tensors {}: {}; and {} more", count_, all, what_, fmt::join(examples_, "; "),
+                   count_ - kShown);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kShown = 3;
+  std::string_view what_;
+  std::size_t count_ = 0;
+  std::vector<std::string> examples_;
+};
 
 /// tensor name -> shard, from the index. A shard is a file of the folder itself: anything else could name any file.
 std::map<std::string, std::string> read_index(const std::string& path) {
@@ -89,10 +114,35 @@ bool harmless(std::string_view name, const ModelShape& s) {
   return name.ends_with("rotary_emb.inv_freq") || (s.tied_embeddings && name == "lm_head.weight");
 }
 
+/// What a folder holds in the place of a checkpoint, for a message.
+std::string what_lies_in(const fs::path& root) {
+  std::error_code error;
+  if (!fs::is_directory(root, error)) return "no such folder";
+  for (const char* name : {kSingle, kIndex})
+    if (fs::is_symlink(root / name, error))
+      return fmt::format("the link {} to {}, which is not there", name,
+                         shown(fs::read_symlink(root / name, error).string()));
+  std::set<std::string> names, shards;
+  for (auto entry = fs::directory_iterator(root, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    (name.extension() == ".safetensors" ? shards : names).insert(shown(name.string()));
+  }
+  if (names.contains("pytorch_model.bin") || names.contains("pytorch_model.bin.index.json"))
+    return "only pytorch_model.bin: save the model with safe_serialization=True";
+  if (!shards.empty())
+    return fmt::format("{} file(s) such as {} without their index: put {} beside them", shards.size(), *shards.begin(),
+                       kIndex);
+  if (names.empty()) return "an empty folder";
+  constexpr std::ptrdiff_t kNamed = 6;
+  const auto end = std::next(names.begin(), std::min(std::ssize(names), kNamed));
+  return fmt::format("neither; there {} {}{}", names.size() == 1 ? "is" : "are", fmt::join(names.begin(), end, ", "),
+                     std::ssize(names) > kNamed ? ", ..." : "");
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const std::string& folder) : folder_(folder) {
-  namespace fs = std::filesystem;
   std::error_code ignored;
   const fs::path root(folder);
   std::map<std::string, std::string> shard_of;
@@ -103,11 +153,7 @@ Checkpoint::Checkpoint(const std::string& folder) : folder_(folder) {
     shard_of = read_index((root / kIndex).string());
     for (const auto& [tensor, shard] : shard_of) names.insert(shard);
   } else {
-    const bool pickled =
-        fs::exists(root / "pytorch_model.bin", ignored) || fs::exists(root / "pytorch_model.bin.index.json", ignored);
-    bad_input("{}: expected {} or {}, found {}", folder, kSingle, kIndex,
-              pickled ? "only pytorch_model.bin: save the model with safe_serialization=True"
-                      : (fs::is_directory(root, ignored) ? "neither" : "no such folder"));
+    bad_input("{}: expected {} or {}, found {}", folder, kSingle, kIndex, what_lies_in(root));
   }
 
   Problems problems;
@@ -121,9 +167,11 @@ Checkpoint::Checkpoint(const std::string& folder) : folder_(folder) {
                      files_.back().path());
     }
   }
+  Kind elsewhere("are not where the index says");
   for (const auto& [tensor, shard] : shard_of)
     if (const auto it = tensors_.find(tensor); it == tensors_.end() || files_[it->second.file].path() != root / shard)
-      problems.add("tensor '{}': the index says {}, but it is not there", shown(tensor), shown(shard));
+      elsewhere.add(fmt::format("tensor '{}': the index says {}, but it is not there", shown(tensor), shown(shard)));
+  elsewhere.tell(shard_of.size(), problems);
   problems.throw_if_any(folder);
 }
 
@@ -156,21 +204,25 @@ void Checkpoint::release(std::string_view name) const {
 }
 
 void Checkpoint::check(const ModelConfig& config) const {
-  Problems problems;
+  Kind different("are not as config.json says"), missing("of config.json's model are missing"),
+      foreign("are not of config.json's model");
   std::set<std::string, std::less<>> known;
   for_each_tensor(config.shape, [&](std::string name, std::int64_t rows, std::int64_t cols) {
     const auto it = tensors_.find(name);
-    const std::string problem =
-        it == tensors_.end()
-            ? fmt::format("tensor '{}': expected shape {}, not in the checkpoint", name, shape_text(rows, cols))
-            : problem_of(name, it->second, rows, cols);
-    if (!problem.empty()) problems.add("{}", problem);
+    if (it == tensors_.end())
+      missing.add(fmt::format("tensor '{}': expected shape {}, not in the checkpoint", name, shape_text(rows, cols)));
+    else if (std::string problem = problem_of(name, it->second, rows, cols); !problem.empty())
+      different.add(std::move(problem));
     known.insert(std::move(name));
   });
   for (const auto& [name, entry] : tensors_)
     if (!known.contains(name) && !harmless(name, config.shape))
-      problems.add("tensor '{}' {}: not part of a Llama model of {} layers", shown(name), shape_text(entry.shape),
-                   config.shape.n_layers);
+      foreign.add(fmt::format("tensor '{}' {}: not part of a Llama model of {} layers", shown(name),
+                              shape_text(entry.shape), config.shape.n_layers));
+  Problems problems;
+  different.tell(tensors_.size(), problems);
+  missing.tell(known.size(), problems);
+  foreign.tell(tensors_.size(), problems);
   problems.throw_if_any(folder_);
 }
 

@@ -44,7 +44,7 @@ class Checkpoint {
 
   /// Checks that every tensor of a model of `config` is there with its shape and a usable dtype, and that no other is
   /// (a parameter left out would change results without a word; old files' rotary_emb.inv_freq and a tied model's
-  /// lm_head are let pass); all problems in one Error.
+  /// lm_head are let pass); all problems in one Error, a line a kind of problem where there are many.
   void check(const ModelConfig& config) const;
   /// The dtype of the checkpoint's matrices (that of the embedding table). Throws Error if there is none.
   DType dtype() const;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/mapped_file.h"
+#include "base/model_path.h"
 #include "engine/json_check.h"
 #include "engine/problems.h"
 
@@ -180,6 +181,8 @@ ModelConfig read_config(const std::string& folder) {
   if (config.shape.vocabulary > 0 && config.bos_token >= config.shape.vocabulary)
     problems.add("bos_token_id: expected a token below vocab_size {}, found {}", config.shape.vocabulary,
                  config.bos_token);
+  const json* name = reader.value("_name_or_path");
+  config.made_up = name != nullptr && name->is_string() && is_synthetic(name->get_ref<const std::string&>());
   config.torch_dtype = read_dtype(reader, problems);
   problems.throw_if_any(file.path());
   return config;

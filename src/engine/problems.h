@@ -21,15 +21,16 @@ class Problems {
   }
   bool empty() const { return lines_.empty(); }
 
-  /// Throws Error "where: problem", or "where: N problems" with a line each (the first 20), if there is any.
+  /// Throws Error with a line "where: problem" each (the first 20), if there is any. Every line stands for itself: who
+  /// puts them into a longer list (SpecProblems::add_lines) cuts at the line ends.
   void throw_if_any(std::string_view where) const {
     if (lines_.empty()) return;
-    if (lines_.size() == 1) bad_input("{}: {}", where, lines_.front());
     constexpr std::size_t kShown = 20;
     std::string text;
-    for (std::size_t i = 0; i < lines_.size() && i < kShown; ++i) text += "\n  " + lines_[i];
-    if (lines_.size() > kShown) text += fmt::format("\n  and {} more", lines_.size() - kShown);
-    bad_input("{}: {} problems:{}", where, lines_.size(), text);
+    for (std::size_t i = 0; i < lines_.size() && i < kShown; ++i)
+      text += fmt::format("{}{}: {}", i == 0 ? "" : "\n", where, lines_[i]);
+    if (lines_.size() > kShown) text += fmt::format("\n{}: and {} more problems", where, lines_.size() - kShown);
+    bad_input("{}", text);
   }
 
  private:

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/json_check.h"
+#include "engine/lfs_pointer.h"
 #include "engine/problems.h"
 
 namespace steergrid {
@@ -79,7 +80,17 @@ std::optional<std::int64_t> byte_count(const std::vector<std::int64_t>& shape, s
   return n;
 }
 
-/// One entry of the header, its offsets into `data`; a problem is added and nothing returned if it is wrong.
+struct Place {
+  std::int64_t begin, end;
+};
+
+std::optional<Place> read_offsets(const json& value) {
+  if (!value.is_array() || value.size() != 2) return std::nullopt;
+  const auto begin = natural(value[0]), end = natural(value[1]);
+  return begin && end && *begin <= *end ? std::optional(Place{*begin, *end}) : std::nullopt;
+}
+
+/// One entry of the header, its offsets inside `data`; a problem is added and nothing returned if it is wrong.
 std::optional<TensorEntry> read_entry(const std::string& name, const json& value, std::span<const std::byte> data,
                                       Problems& problems) {
   const auto wrong = [&](const auto& expected, const std::string& instead) -> std::optional<TensorEntry> {
@@ -92,26 +103,41 @@ std::optional<TensorEntry> read_entry(const std::string& name, const json& value
   auto shape = read_shape(value["shape"]);
   if (!shape) return wrong("a shape of at most 8 sizes of 0 or more", found(value["shape"]));
   const json& offsets = value["data_offsets"];
-  const auto begin = offsets.is_array() && offsets.size() == 2 ? natural(offsets[0]) : std::nullopt;
-  const auto end = begin ? natural(offsets[1]) : std::nullopt;
-  if (!begin || !end || *begin > *end) return wrong("data_offsets [begin, end] with 0 <= begin <= end", found(offsets));
-  if (std::cmp_greater(*end, data.size()))
-    return wrong(fmt::format("data within the {} bytes after the header (is the file truncated?)", data.size()),
-                 fmt::format("data_offsets {}", found(offsets)));
+  const auto place = read_offsets(offsets);
+  if (!place) return wrong("data_offsets [begin, end] with 0 <= begin <= end", found(offsets));
 
   TensorEntry entry;
   entry.dtype_name = value["dtype"].get<std::string>();
   entry.shape = std::move(*shape);
-  entry.bytes = data.subspan(static_cast<std::size_t>(*begin), static_cast<std::size_t>(*end - *begin));
+  entry.bytes =
+      data.subspan(static_cast<std::size_t>(place->begin), static_cast<std::size_t>(place->end - place->begin));
   const auto* known = std::ranges::find(kKnown, entry.dtype_name, &KnownDType::name);
   if (known == std::end(kKnown)) return entry;  // a newer dtype of an unknown size: listed, never read
   entry.dtype = known->usable;
   const auto expected = byte_count(entry.shape, known->bytes);
   const std::string what = fmt::format("{} {}", entry.dtype_name, found(value["shape"]));
   if (!expected) return wrong("a size that 64 bits hold", what);
-  if (*expected != *end - *begin)
-    return wrong(fmt::format("{} bytes for {}", *expected, what), fmt::format("{} bytes", *end - *begin));
+  const std::int64_t bytes = place->end - place->begin;
+  if (*expected != bytes) return wrong(fmt::format("{} bytes for {}", *expected, what), fmt::format("{} bytes", bytes));
   return entry;
+}
+
+/// A download that broke off lacks most tensors: that is one problem, told before anything else. It names the tensor
+/// that reaches furthest, in case the header is what is wrong.
+void check_not_truncated(const json& header, const MappedFile& file, std::span<const std::byte> data) {
+  std::int64_t needed = 0;
+  std::string last;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__" || !value.is_object() || !value.contains("data_offsets")) continue;
+    const auto place = read_offsets(value["data_offsets"]);
+    if (place && place->end > needed) {
+      needed = place->end;
+      last = name;
+    }
+  }
+  if (std::cmp_greater(needed, data.size()))
+    bad_input("{}: truncated: its header needs {} bytes of data (up to the end of tensor '{}'), found {}", file.path(),
+              needed, shown(last), data.size());
 }
 
 /// The data must be tiled: a tensor begins where the one before ends, the last one ends with the file.
@@ -134,6 +160,7 @@ void check_tiling(const std::vector<NamedTensor>& tensors, std::span<const std::
 }  // namespace
 
 std::size_t safetensors_data_begin(const MappedFile& file) {
+  refuse_lfs_pointer(file);
   const auto bytes = file.bytes();
   if (bytes.size() < 8) bad_input("{}: expected a safetensors file, found {} bytes", file.path(), bytes.size());
   std::uint64_t length = 0;
@@ -153,6 +180,7 @@ std::vector<NamedTensor> read_safetensors(const MappedFile& file) {
   const json header = json::parse(text);
   const auto data = file.bytes().subspan(safetensors_data_begin(file));
 
+  check_not_truncated(header, file, data);
   Problems problems;
   std::vector<NamedTensor> tensors;
   for (const auto& [name, value] : header.items()) {

@@ -21,7 +21,7 @@ struct NamedTensor {
 std::size_t safetensors_data_begin(const MappedFile& file);
 
 /// The tensors in the order of their data. Throws Error naming the file and every tensor that is wrong, with what was
-/// expected and found.
+/// expected and found; of a truncated file, that it is one and nothing else.
 std::vector<NamedTensor> read_safetensors(const MappedFile& file);
 
 }  // namespace steergrid

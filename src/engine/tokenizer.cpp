@@ -3,12 +3,14 @@
 #include <sentencepiece_processor.h>
 
 #include <exception>
+#include <filesystem>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "engine/charsmap_check.h"
+#include "engine/lfs_pointer.h"
 
 namespace steergrid {
 
@@ -46,7 +48,14 @@ Tokenizer Tokenizer::from_model(std::string_view model, const std::string& where
 }
 
 Tokenizer::Tokenizer(const std::string& folder, std::int32_t bos) {
-  const MappedFile file(folder + "/tokenizer.model");
+  const std::string path = folder + "/tokenizer.model";
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    bad_input("{}: expected a SentencePiece model, found none there{}: {}", path,
+              std::filesystem::exists(folder + "/tokenizer.json", ignored) ? ", only tokenizer.json" : "",
+              "download tokenizer.model too; models without one, such as Llama 3, are not supported");
+  const MappedFile file(path);
+  refuse_lfs_pointer(file);
   const std::string_view model(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   impl_ = std::move(from_model(model, file.path(), bos).impl_);
 }

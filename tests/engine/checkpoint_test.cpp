@@ -19,6 +19,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr ModelShape kShape{
     .n_layers = 2, .hidden = 16, .n_heads = 4, .n_kv_heads = 2, .head_size = 6, .feed_forward = 20, .vocabulary = 11};
@@ -106,14 +107,24 @@ TEST(Checkpoint, ThatDoesNotFitItsConfigIsRefusedWithAllProblems) {
   other.n_kv_heads = 1;
   other.vocabulary = 12;
   const std::string error = mismatch(kShape, other);
-  EXPECT_THAT(error, AllOf(HasSubstr("6 problems"), HasSubstr("'model.embed_tokens.weight': expected shape [12, 16]")));
-  EXPECT_THAT(error, HasSubstr("'model.layers.1.self_attn.v_proj.weight': expected shape [6, 16], found [12, 16]"));
+  EXPECT_THAT(error, HasSubstr("6 of 21 tensors are not as config.json says: tensor 'model.embed_tokens.weight': "
+                               "expected shape [12, 16], found [11, 16]; "));
+  EXPECT_THAT(error,
+              AllOf(HasSubstr("'model.layers.0.self_attn.v_proj.weight': expected shape [6, 16], found [12, 16]"),
+                    HasSubstr("; and 3 more"), Not(HasSubstr("\n"))));
+  other = kShape;
+  other.n_kv_heads = 1;
+  other.n_layers = 1;  // a line a kind of problem, each with its place
+  EXPECT_THAT(mismatch(kShape, other),
+              AllOf(HasSubstr("\n"), HasSubstr(": tensor 'model.layers.0.self_attn.v_proj.weight': "),
+                    HasSubstr(": 9 of 21 tensors are not of config.json's model: tensor 'model.layers.1.")));
   other = kShape;
   other.n_layers = 3;
-  EXPECT_THAT(mismatch(kShape, other),
-              HasSubstr("'model.layers.2.mlp.up_proj.weight': expected shape [20, 16], not in"));
+  EXPECT_THAT(mismatch(kShape, other), AllOf(HasSubstr("9 of 30 tensors of config.json's model are missing: tensor "),
+                                             HasSubstr("'model.layers.2.self_attn.q_proj.weight': expected shape")));
   other.n_layers = 1;  // a layer left out would change results without a word
-  EXPECT_THAT(mismatch(kShape, other), HasSubstr("'model.layers.1.mlp.up_proj.weight' [20, 16]: not part of a Llama"));
+  EXPECT_THAT(mismatch(kShape, other),
+              HasSubstr("'model.layers.1.mlp.gate_proj.weight' [20, 16]: not part of a Llama"));
   other = kShape;
   other.tied_embeddings = true;  // the head in the file is the embedding again
   EXPECT_EQ(mismatch(kShape, other), "");

@@ -98,6 +98,18 @@ TEST_F(TokenizerTest, LooksForDamagedMapsBehindWhatOnlyProtobufWouldSkip) {
   }
 }
 
+TEST_F(TokenizerTest, ThatIsMissingSaysWhichKindIsNeeded) {
+  std::filesystem::remove(folder / "tokenizer.model");
+  const auto error = [&] { return error_of([&] { Tokenizer(folder.path(), 1); }); };
+  EXPECT_THAT(
+      error(),
+      HasSubstr("tokenizer.model: expected a SentencePiece model, found none there: download tokenizer.model too"));
+  folder.write("tokenizer.json", "{}");
+  EXPECT_THAT(error(), HasSubstr("found none there, only tokenizer.json: "));
+  folder.write("tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+  EXPECT_THAT(error(), HasSubstr("found a git-lfs pointer to it: run `git lfs pull`"));
+}
+
 class DamagedTokenizer : public TokenizerTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(DamagedTokenizer, IsReadOrRefusedButNeverCrashes) {
