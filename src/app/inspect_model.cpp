@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <sstream>
 
 #include "base/error.h"
 #include "plan/plan.h"
@@ -14,7 +13,7 @@
 namespace steergrid {
 namespace {
 
-constexpr int kMostProblems = 20;
+constexpr int kMostProblems = 3;  // of one data set with one model
 
 /// Counts the sources and runs of one model.
 class TokenCounter {
@@ -24,24 +23,24 @@ class TokenCounter {
 
   PairTokenCounts pairs(const VectorSource& source) {
     PairTokenCounts counts;
-    each_item(source.mark, source.pairs, [&](const AbItem& item) {
+    each_item(source.pairs, [&](const AbItem& item) {
       const PairTokens pair = tokenize_pair(tokenizer_, model_.format, item);
-      check_length(std::max(pair.matching.size(), pair.other.size()));
       counts.add(pair.shared, static_cast<std::int64_t>(pair.matching.size()) - pair.shared,
                  static_cast<std::int64_t>(pair.other.size()) - pair.shared);
+      return std::max(pair.matching.size(), pair.other.size());
     });
     return counts;
   }
 
   QuestionTokenCounts questions(const RunSpec& run) {
     QuestionTokenCounts counts;
-    tell(run.mark, run.questions.path,
+    tell(run.questions.mark, run.questions.path,
          [&] { letter_tokens(tokenizer_, model_.format, letters_of(run.questions.items)); });
-    each_item(run.mark, run.questions, [&](const AbItem& item) {
+    each_item(run.questions, [&](const AbItem& item) {
       const QuestionTokens q = tokenize_question(tokenizer_, model_.format, run.positions, item);
-      check_length(q.ids.size());
       const auto tokens = static_cast<std::int64_t>(q.ids.size());
       counts.add(tokens, tokens - q.steer_from);
+      return q.ids.size();
     });
     return counts;
   }
@@ -58,20 +57,30 @@ class TokenCounter {
     }
   }
 
-  void each_item(const Mark& mark, const DataSet& set, const std::function<void(const AbItem&)>& count) {
-    int found = 0;
+  /// `count` gives an item's tokens. Items that are too long are one problem of the file: a prompt that does not fit
+  /// rarely comes alone.
+  void each_item(const DataSet& set, const std::function<std::size_t(const AbItem&)>& count) {
+    int found = 0, too_long = 0;
+    std::size_t first = 0, longest = 0;
     for (std::size_t i = 0; i < set.items.size(); ++i) {
+      std::size_t tokens = 0;
       const bool listed = found < kMostProblems;
       found += !tell(
-          mark, fmt::format("{}: item {}", set.path, i), [&] { count(set.items[i]); }, listed);
+          set.mark, fmt::format("{}: item {}", set.path, i), [&] { tokens = count(set.items[i]); }, listed);
+      if (tokens <= static_cast<std::size_t>(config_.max_positions)) continue;
+      if (too_long++ == 0) first = i;
+      longest = std::max(longest, tokens);
     }
-    if (found > kMostProblems)
-      problems_.add(mark, fmt::format("{}: with {}: {} more items", set.path, model_.name, found - kMostProblems));
-  }
-
-  void check_length(std::size_t tokens) const {
-    if (tokens > static_cast<std::size_t>(config_.max_positions))
-      bad_input("{} tokens: the model takes {}", tokens, config_.max_positions);
+    const auto sum_up = [&](const std::string& items, const std::string& what) {
+      problems_.add(set.mark, fmt::format("{}: {}: with {}: {}", set.path, items, model_.name, what));
+    };
+    if (found > kMostProblems) sum_up(fmt::format("{} more items", found - kMostProblems), "the like");
+    const auto most = config_.max_positions;
+    if (too_long == 1)
+      sum_up(fmt::format("item {}", first), fmt::format("{} tokens: the model takes {}", longest, most));
+    if (too_long > 1)
+      sum_up(fmt::format("{} of {} items, the first item {}", too_long, set.items.size(), first),
+             fmt::format("up to {} tokens: the model takes {}", longest, most));
   }
 
   const ModelSpec& model_;
@@ -86,8 +95,7 @@ void check_tensors(const ModelSource& source, const ModelSpec& model, SpecProble
   try {
     source.check();
   } catch (const Error& e) {
-    std::istringstream lines(e.what());
-    for (std::string line; std::getline(lines, line);) problems.add(model.mark, line);
+    problems.add_lines(model.mark, e.what());
   }
 }
 
@@ -103,7 +111,7 @@ TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const Mo
     for (const RunSpec& run : spec.runs)
       if (takes_part(model, run)) counts.runs.push_back(counter.questions(run));
   } catch (const Error& e) {
-    problems.add(model.mark, e.what());
+    problems.add_lines(model.mark, e.what());
   }
   return counts;
 }

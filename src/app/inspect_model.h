@@ -13,8 +13,9 @@ namespace steergrid {
 void check_tensors(const ModelSource& source, const ModelSpec& model, SpecProblems& problems);
 
 /// The token statistics of the data sets that the model takes part in, in the order of its plan. An item that does not
-/// tokenize as it must is left out of them and told (data set, item, model, what is wrong), at most 20 a data set. A
-/// tokenizer that cannot be read is one problem and gives no counts.
+/// tokenize as it must is left out of them and told (data set, item, model, what is wrong), at most 3 a data set; those
+/// that are longer than the model takes are one problem a data set. A tokenizer that cannot be read is one problem and
+/// gives no counts.
 TokenCounts count_tokens(const SweepSpec& spec, const ModelSpec& model, const ModelSource& source,
                          SpecProblems& problems);
 

@@ -7,6 +7,7 @@
 #include "app/memory_options.h"
 #include "app/prepare.h"
 #include "plan/print.h"
+#include "spec/warnings.h"
 
 namespace steergrid {
 namespace {
@@ -54,6 +55,7 @@ void print(const PlanOptions& options) {
     const ModelCost cost = cost_of(p.plan, model, p.tokens[m]);
     priced.push_back({cost, memory(p, model, p.tokens[m], cost, options.rows), fits(p, model, options)});
   }
+  for (const std::string& line : warnings_of(p.spec)) std::cerr << "warning: " << line << '\n';
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
 }
 
@@ -66,11 +68,13 @@ void add_plan(CLI::App& app, ExitCode&, const Invocation&) {
   command->add_option("--ranks", options->ranks, "Also the teams that this many ranks make")
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--rows", options->rows, "Rows in flight in one pass, as for run")->check(CLI::Range(1, 1 << 30));
-  command
-      ->add_option("--gpu-memory", options->gpu_memory,
-                   "Also what fits on GPUs of this size (80GB, 16GiB), at every tensor-parallel degree")
-      ->transform(CLI::AsSizeValue(true));
+  CLI::Option* memory =
+      command
+          ->add_option("--gpu-memory", options->gpu_memory,
+                       "Also what fits on GPUs of this size (80GB, 16GiB), at every tensor-parallel degree")
+          ->transform(CLI::AsSizeValue(true));
   command->add_option("--gpus", options->gpus, "How many GPUs there are, with --gpu-memory")
+      ->needs(memory)  // a number of GPUs alone says nothing about what fits
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   command->callback([options] { print(*options); });

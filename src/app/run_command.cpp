@@ -1,4 +1,6 @@
 // steergrid run: runs or resumes a sweep, alone or under mpirun / srun.
+#include <fmt/format.h>
+
 #include <exception>
 #include <iostream>
 #include <map>
@@ -9,6 +11,7 @@
 #include "app/sweep.h"
 #include "farm/signals.h"
 #include "farm/watchdog.h"
+#include "spec/problems.h"
 
 namespace steergrid {
 namespace {
@@ -45,6 +48,19 @@ ExitCode run_and_tell(const SweepOptions& options, const Invocation& invocation)
   }
 }
 
+void add_backend(CLI::App& command, const std::shared_ptr<SweepOptions>& options) {
+  const std::map<std::string, BackendChoice> backends{
+      {"auto", BackendChoice::Auto}, {"cpu", BackendChoice::Cpu}, {"cuda", BackendChoice::Cuda}};
+  command
+      .add_option_function<std::string>(
+          "--backend", [options, backends](const std::string& name) { options->backend = backends.at(name); },
+          "auto (GPUs where workers see them), cpu or cuda")
+      ->check([backends](const std::string& name) {  // CLI11's own message lists the numbers behind the names
+        return backends.contains(name) ? "" : fmt::format("expected auto, cpu or cuda, found {}", in_quotes(name));
+      })
+      ->default_str("auto");
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
@@ -66,11 +82,7 @@ void add_run(CLI::App& app, ExitCode& code, const Invocation& invocation) {
                    "What a worker may fill (24GB): weights that do not fit stream (default: its part of what is free)")
       ->transform(CLI::AsSizeValue(true));
   command->add_option("--log", options->log, "Append log lines to this file");
-  const std::map<std::string, BackendChoice> backends{
-      {"auto", BackendChoice::Auto}, {"cpu", BackendChoice::Cpu}, {"cuda", BackendChoice::Cuda}};
-  command->add_option("--backend", options->backend, "auto (GPUs where workers see them), cpu or cuda")
-      ->transform(CLI::CheckedTransformer(backends))
-      ->default_str("auto");
+  add_backend(*command, options);
   command->add_flag("--share-gpus", options->share_gpus, "Let several workers use one GPU (slower; to try things out)");
   command->add_option("--reuse", options->reuse,
                       "Copy what another result file has of this sweep (same content), and compute the rest");

@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 
 #include "app/commands.h"
 #include "app/untrusted_result.h"
 #include "base/clock.h"
-#include "base/model_path.h"
 #include "batch/slurm.h"
+#include "engine/model_source.h"
 #include "farm/progress.h"
+#include "spec/problems.h"
+#include "spec/sweep_spec.h"
 #include "store/status.h"
 
 namespace steergrid {
@@ -40,7 +43,7 @@ nlohmann::json json_of(const Status& s) {
   for (const auto& m : s.models)
     models.push_back({{"name", m.name},
                       {"path", m.path},
-                      {"synthetic", is_synthetic(m.path)},
+                      {"synthetic", is_made_up(m.path)},
                       {"extract", json_of(m.extract)},
                       {"vectors", json_of(m.vectors)},
                       {"evaluate", json_of(m.evaluate)},
@@ -104,7 +107,7 @@ void print(const Status& s) {
                m.extract.total, m.vectors.done, m.vectors.total, m.evaluate.done, m.evaluate.total, m.cells_done,
                m.cells);
   for (const auto& m : s.models)
-    if (is_synthetic(m.path)) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
+    if (is_made_up(m.path)) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
   for (const auto& f : s.failures)
     fmt::print("  unit {} ({} of {} on {}, items {}-{}) {} after {} attempt(s): {}\n", f.unit, name_of(f.kind),
                f.target, f.model, f.first, f.first + f.count - 1,
@@ -143,12 +146,20 @@ void print(const SubmittedJob& job) {
   fmt::print("\n");
 }
 
-/// The value at "a.b.c", for scripts.
-void print_value(const nlohmann::json& all, std::string path) {
-  std::ranges::replace(path, '.', '/');
-  const nlohmann::json::json_pointer pointer("/" + path);
-  if (!all.contains(pointer)) bad_input("--get {}: expected a key of `status --json`, found none such", path);
-  const nlohmann::json& value = all[pointer];
+/// The value at "a.b.c", for scripts; a number is a place in a list.
+void print_value(const nlohmann::json& all, const std::string& path) {
+  nlohmann::json value = all;
+  std::istringstream keys(path);
+  for (std::string key; std::getline(keys, key, '.');) {
+    std::vector<std::string> known;
+    if (value.is_structured())
+      for (const auto& [name, ignored] : value.items()) known.push_back(name);
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      bad_input("--get {}: expected keys of `status --json`, found {} where there is {}{}", path, in_quotes(key),
+                known.empty() ? "nothing" : fmt::format("{}", fmt::join(known, ", ")), suggestion(key, known));
+    nlohmann::json inner = value.is_array() ? value[std::stoul(key)] : value[key];
+    value = std::move(inner);
+  }
   std::cout << (value.is_string() ? value.get<std::string>() : value.dump()) << '\n';
 }
 
@@ -157,7 +168,17 @@ struct StatusOptions {
   bool json = false;
 };
 
-void show_status(const StatusOptions& options) {
+/// A spec stands for its output: whoever has just run it knows its name.
+std::string result_file(const std::string& file) {
+  const std::string extension = std::filesystem::path(file).extension().string();
+  if (extension != ".yaml" && extension != ".yml") return file;
+  const auto output = output_of(file);
+  if (!output) bad_input("{}: expected a result file, or a spec that names one as its output", file);
+  return *output;
+}
+
+void show_status(StatusOptions options) {
+  options.file = result_file(options.file);
   const bool there = std::filesystem::exists(options.file);
   const auto job = options.value.empty() ? submitted_job(options.file) : std::nullopt;
   if (!there && job && options.value.empty()) {  // waiting, or starting: no result file yet
@@ -186,7 +207,7 @@ void show_status(const StatusOptions& options) {
 void add_status(CLI::App& app, ExitCode&, const Invocation&) {
   const auto options = std::make_shared<StatusOptions>();
   CLI::App* command = app.add_subcommand("status", "Units done, failed, cells/s and time left of a result file");
-  command->add_option("results", options->file, "The result file")->required();
+  command->add_option("results", options->file, "The result file, or the spec that names it")->required();
   command->add_flag("--json", options->json, "As JSON");
   command->add_option("--get", options->value, "Only this value of the JSON form, as units.done");
   command->callback([options] { show_status(*options); });

@@ -4,8 +4,8 @@
 #include "app/commands.h"
 #include "app/prepare.h"
 #include "base/clock.h"
-#include "base/model_path.h"
 #include "engine/model_source.h"
+#include "spec/warnings.h"
 
 namespace steergrid {
 namespace {
@@ -16,11 +16,12 @@ void validate(const std::string& spec_file) {
   for (const ModelSpec& model : p.spec.models) {
     const ModelSource source(model.path);
     fmt::print("model {}: {}, {}\n", model.name,
-               is_synthetic(model.path) ? "synthetic, weights are made up" : "tensors as config.json says",
+               is_made_up(model.path) ? "synthetic, weights are made up" : "tensors as config.json says",
                name_of(source.dtype()));
   }
   for (const VectorSource& v : p.spec.vectors) fmt::print("pairs {}: {} items\n", v.name, v.pairs.items.size());
   for (const RunSpec& r : p.spec.runs) fmt::print("questions {}: {} items\n", r.name, r.questions.items.size());
+  for (const std::string& line : warnings_of(p.spec)) fmt::print(stderr, "warning: {}\n", line);
   fmt::print("{}: valid ({:.1f} s)\n", spec_file, monotonic_seconds() - start);
 }
 

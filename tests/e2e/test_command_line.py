@@ -1,0 +1,93 @@
+"""What a user types wrong on the command line is named, with what was meant."""
+
+import json
+import subprocess
+
+import pytest
+from sweeps import MODEL
+
+
+def said(program, *arguments):
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_an_unknown_command_is_named_with_the_nearest(program):
+    text = said(program, "validte", "sweep.yaml")
+    assert "'validte'" in text and "did you mean 'validate'?" in text
+
+
+def test_a_wrong_backend_is_told_the_choices_by_name(program):
+    text = said(program, "run", "sweep.yaml", "--backend", "gpu")
+    assert "expected auto, cpu or cuda, found 'gpu'" in text and "->" not in text
+
+
+def test_gpus_without_their_memory_are_not_ignored(sweep, program):
+    assert "--gpu-memory" in said(program, "plan", sweep().folder / "sweep.yaml", "--gpus", 4)
+
+
+def test_specs_and_result_files_are_told_apart(sweep, program):
+    s = sweep()
+    s.must_run(1)
+    for command in ("run", "plan", "validate"):
+        text = said(program, command, s.output)
+        assert text == f"steergrid: {s.output}: expected a spec (YAML), found an HDF5 file: a result?\n"
+    status = [program, "status", "--get", "units.done"]
+    of_file = subprocess.run([*status, s.output], capture_output=True, text=True, check=True).stdout
+    of_spec = subprocess.run([*status, s.folder / "sweep.yaml"], capture_output=True, text=True, check=True).stdout
+    assert of_spec == of_file and int(of_file) > 0
+    text = said(program, *status[1:3], "units.dnoe", s.output)
+    assert "--get units.dnoe:" in text and "did you mean 'done'?" in text
+    assert subprocess.run([program, "status", s.output, "--get", "models.0.name"], capture_output=True, text=True,
+                          check=True).stdout == "demo\n"
+
+
+@pytest.mark.parametrize("ranks", [2])
+def test_too_few_ranks_are_told_once(sweep, ranks):
+    done = sweep(tensor_parallel=2).run(ranks)
+    assert done.returncode == 2, done.stdout
+    assert done.stdout.count("expected at least 3 ranks") == 1, done.stdout
+
+
+def test_items_that_are_too_long_are_summed_up_under_their_key(sweep, program, tmp_path):
+    s = sweep()
+    spec = s.folder / "sweep.yaml"
+    pairs = spec.read_text().split("file: ")[1].split(",")[0]
+    items = json.loads(open(pairs).read())[:7]
+    for item in items[2:]:
+        item["question"] += " tell me how to paint the lamp" * 60
+    (tmp_path / "long.json").write_text(json.dumps(items))
+    spec.write_text(spec.read_text().replace(pairs, str(tmp_path / "long.json")))
+    text = said(program, "validate", spec)
+    assert text.count("\n") == 1 and "behaviors[0].pairs.file: " in text, text
+    assert "long.json: 5 of 7 items, the first item 2: with demo: up to " in text, text
+    assert "tokens: the model takes 128" in text, text
+
+
+def test_a_wrong_size_in_the_config_is_one_problem(sweep, program, tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("model.safetensors", "tokenizer.model"):
+        (model / name).write_bytes((MODEL / name).read_bytes())
+    config = json.loads((MODEL / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "hidden_size": 2 * config["hidden_size"]}))
+    text = said(program, "validate", sweep(model=model).folder / "sweep.yaml")
+    assert text.count("\n") == 1 and "tensors are not as config.json says: " in text, text
+
+
+def test_a_written_synthetic_model_is_still_called_made_up(sweep, program, tmp_path):
+    name, folder = "random:hidden=64,layers=2,heads=4,vocabulary=300", tmp_path / "written"
+    subprocess.run([program, "make-model", name, "-o", folder], capture_output=True, check=True)
+    s = sweep(model=folder, pairs=6, questions=3, coefficients="[0, 1]")
+    valid = subprocess.run([program, "validate", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
+    assert "model demo: synthetic, weights are made up" in valid.stdout
+    s.must_run(1)
+    status = subprocess.run([program, "status", s.output], capture_output=True, text=True, check=True).stdout
+    assert "weights made up" in status
+
+
+def test_warnings_are_said_and_change_nothing(sweep, program):
+    s = sweep(pairs=100_000)
+    done = subprocess.run([program, "validate", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
+    assert "warning: " in done.stderr and "limit 100000, but the file has 300 items" in done.stderr
