@@ -1,6 +1,6 @@
-// The one part of a sentencepiece model that the library follows without looking: the normaliser's character map, a
+// The one part of a sentencepiece model that the library follows without looking: the normalizer's character map, a
 // double-array trie whose damaged offsets lead it outside (a crash in sentencepiece 0.1.97). Llama's own map is empty
-// (identity); tokenizers with another normalisation have one. Called by tokenizer only.
+// (identity); tokenizers with another normalization have one. Called by tokenizer only.
 #pragma once
 
 #include <cstddef>

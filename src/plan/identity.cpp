@@ -84,7 +84,7 @@ const ModelSpec& spec_of(const SweepSpec& spec, const ModelPlan& model) {
   return spec.models[static_cast<std::size_t>(model.model)];
 }
 
-std::string normalisation_line(const SweepSpec& spec, const ModelPlan& model) {
+std::string normalization_line(const SweepSpec& spec, const ModelPlan& model) {
   if (model.normalize_over.empty()) return "none";
   std::vector<std::string_view> names;
   for (const int v : model.normalize_over)
@@ -129,7 +129,7 @@ void describe_model(const SweepSpec& spec, const ModelPlan& model, Description& 
   std::vector<std::string_view> sources;
   for (const VectorPlan& v : model.vectors) sources.push_back(spec_of(spec, v).name);
   d.line(key + ".vectors", fmt::format("{}", fmt::join(sources, ", ")));
-  d.line(key + ".normalize", normalisation_line(spec, model));
+  d.line(key + ".normalize", normalization_line(spec, model));
   std::vector<std::string_view> runs;
   for (const RunPlan& r : model.runs) runs.push_back(spec_of(spec, r).name);
   d.line(key + ".runs", fmt::format("{}", fmt::join(runs, ", ")));

@@ -23,7 +23,7 @@ std::uint64_t fingerprint_of(const std::string& description);
 std::vector<std::string> differences(const std::string& before, const std::string& now);
 
 /// Fills Unit::content: the identity of what a unit computes, whatever the sweep, its models and its runs are called.
-/// An Evaluate unit's includes that of the vectors it adds, a Vectors unit's that of the sources it is normalised over.
+/// An Evaluate unit's includes that of the vectors it adds, a Vectors unit's that of the sources it is normalized over.
 void identify_units(Plan& plan, const SweepSpec& spec);
 
 }  // namespace steergrid

@@ -20,8 +20,8 @@ const Coefficients& coefficients_of(const SweepSpec& spec, const ModelSpec& mode
   return model.coefficients ? *model.coefficients : spec.coefficients;
 }
 
-/// The vector sources whose norms are averaged; none without normalisation.
-std::vector<int> normalisation_set(const SweepSpec& spec) {
+/// The vector sources whose norms are averaged; none without normalization.
+std::vector<int> normalization_set(const SweepSpec& spec) {
   if (spec.method.normalize == Method::Normalize::None) return {};
   if (!spec.method.over.empty()) return spec.method.over;
   std::vector<int> all(spec.vectors.size());
@@ -63,7 +63,7 @@ ModelPlan plan_model(const SweepSpec& spec, int m, const ModelFacts& facts, Spec
     const auto items = static_cast<int>(spec.vectors[static_cast<std::size_t>(v)].pairs.items.size());
     plan.vectors.push_back({v, items, {}, -1});
   }
-  for (const int v : normalisation_set(spec)) plan.normalize_over.push_back(index_of(plan, v));
+  for (const int v : normalization_set(spec)) plan.normalize_over.push_back(index_of(plan, v));
   for (std::size_t r = 0; r < spec.runs.size(); ++r)
     if (takes_part(model, spec.runs[r])) plan.runs.push_back(plan_run(spec, model, r, plan, problems));
   return plan;
@@ -119,7 +119,7 @@ std::vector<int> sources_of(const SweepSpec& spec, const ModelSpec& model) {
     for (std::size_t v = 0; v < spec.vectors.size(); ++v) sources.insert(static_cast<int>(v));
   for (const RunSpec& run : spec.runs)
     if (takes_part(model, run)) sources.insert(run.vectors);
-  for (const int v : normalisation_set(spec)) sources.insert(v);
+  for (const int v : normalization_set(spec)) sources.insert(v);
   return {sources.begin(), sources.end()};
 }
 

@@ -57,7 +57,7 @@ struct ModelPlan {
   ModelFacts facts;
   std::vector<VectorPlan> vectors;
   std::vector<RunPlan> runs;
-  std::vector<int> normalize_over;  // indices into `vectors`; empty: no normalisation
+  std::vector<int> normalize_over;  // indices into `vectors`; empty: no normalization
 };
 
 struct Plan {

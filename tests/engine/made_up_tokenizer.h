@@ -1,5 +1,5 @@
 // A small sentencepiece model trained on the spot with the settings of Llama's tokenizer (BPE, byte fallback, digits
-// apart, identity normalisation, dummy prefix, spaces kept): for tests that need tokens but no reference data.
+// apart, identity normalization, dummy prefix, spaces kept): for tests that need tokens but no reference data.
 #pragma once
 
 #include <string>

@@ -78,7 +78,7 @@ TEST_F(TokenizerTest, RefusesFilesThatAreNoModel) {
   EXPECT_THAT(error_of([&] { Tokenizer(empty.path(), 1); }), HasSubstr("tokenizer.model"));
 }
 
-TEST_F(TokenizerTest, KeepsTheOffsetsOfTheTextWhereItIsNormalised) {
+TEST_F(TokenizerTest, KeepsTheOffsetsOfTheTextWhereItIsNormalized) {
   write_tokenizer(folder.path(), "nmt_nfkc");
   const Tokenizer tokenizer(folder.path(), 1);
   const Encoding e = tokenizer.encode("\uff21 \u2460\ufb01]");  // full-width A, circled 1, ligature fi
@@ -132,7 +132,7 @@ TEST_P(DamagedTokenizer, IsReadOrRefusedButNeverCrashes) {
   EXPECT_GT(refused, 50);
 }
 
-INSTANTIATE_TEST_SUITE_P(Normalised, DamagedTokenizer, testing::Values("identity", "nmt_nfkc"),
+INSTANTIATE_TEST_SUITE_P(Normalized, DamagedTokenizer, testing::Values("identity", "nmt_nfkc"),
                          [](const auto& rule) { return std::string(rule.param); });
 
 }  // namespace

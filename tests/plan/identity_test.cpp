@@ -168,7 +168,7 @@ TEST(UnitContent, DoesNotDependOnNamesOrOnOtherUnitsItems) {
   EXPECT_THAT(changed_units(made().plan, renamed.plan, 0), IsEmpty());
 }
 
-TEST(UnitContent, FollowsAPairIntoAllVectorsThatAreNormalisedWithIt) {
+TEST(UnitContent, FollowsAPairIntoAllVectorsThatAreNormalizedWithIt) {
   const auto change = [](SweepSpec& s, auto&) { s.vectors[1].pairs.items[6].question = "changed"; };
   using enum UnitKind;
   EXPECT_THAT(changed_units(made().plan, made(change).plan, 0),
@@ -176,7 +176,7 @@ TEST(UnitContent, FollowsAPairIntoAllVectorsThatAreNormalisedWithIt) {
                           std::pair{Evaluate, 0}, std::pair{Evaluate, 1}));
 }
 
-TEST(UnitContent, StaysWithTheVectorsItUsesWithoutNormalisation) {
+TEST(UnitContent, StaysWithTheVectorsItUsesWithoutNormalization) {
   const auto none = [](SweepSpec& s, auto&) { s.method = {Method::Normalize::None, {}}; };
   const auto changed = [&](SweepSpec& s, auto& f) {
     none(s, f);

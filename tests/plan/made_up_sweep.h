@@ -43,7 +43,7 @@ inline RunSpec made_up_run(const std::string& name, int vectors, int questions) 
 }
 
 /// Two models; behaviors `refusal` (10 pairs, 5 questions), `myopia` (7 pairs, no questions), `hope` (3 pairs, 4
-/// questions); units of 4 pairs and 2 questions; normalised over all; layers all; coefficients -1, 0, 1.
+/// questions); units of 4 pairs and 2 questions; normalized over all; layers all; coefficients -1, 0, 1.
 inline SweepSpec made_up_sweep() {
   SweepSpec spec;
   spec.file = "/specs/sweep.yaml";

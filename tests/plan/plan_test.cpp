@@ -121,7 +121,7 @@ TEST(Plan, ExtractsForAModelWithItsOwnRunsOnlyWhatTheseNeed) {
   EXPECT_THAT(sources(plan.models[1]), ElementsAre(0, 1, 2));
 }
 
-TEST(Plan, ExtractsWhatTheNormalisationNeedsToo) {
+TEST(Plan, ExtractsWhatTheNormalizationNeedsToo) {
   SweepSpec spec = made_up_sweep();
   spec.method.over = {1};
   spec.models[0].runs = {"hope"};
@@ -131,7 +131,7 @@ TEST(Plan, ExtractsWhatTheNormalisationNeedsToo) {
   EXPECT_THAT(plan.models[1].normalize_over, ElementsAre(1));
 }
 
-TEST(Plan, NormalisesOverEverythingWhereTheSetIsLeftOpen) {
+TEST(Plan, NormalizesOverEverythingWhereTheSetIsLeftOpen) {
   SweepSpec spec = made_up_sweep();
   spec.method.over.clear();
   EXPECT_THAT(make_plan(spec, made_up_facts()).models[0].normalize_over, ElementsAre(0, 1, 2));
