@@ -42,16 +42,29 @@ def _units(number: int) -> str:
 
 
 def headline(sweep: SweepSummary) -> str:
-    """In how many rows +c and -c lie apart in the right order."""
-    spans = [run.layer_at_best("span") for run in sweep.reported]
-    spans = [span for span in spans if span is not None]
-    if not spans:
+    """In how many rows with both signs +c and -c lie apart in the right order."""
+    steered = [run for run in sweep.reported if run.best is not None]
+    spans = [span for run in steered if (span := run.layer_at_best("span")) is not None]
+    single = len(steered) - len(spans)
+    if not steered:
         return "No steered answer is finished yet."
+    if not spans:
+        return ("No row has answers at both +c and −c, so there is no difference between them; beside the unsteered P stands "
+                "what the one sign gives.")
     right = sum(span.low > 0 for span in spans)
     wrong = sum(span.high < 0 for span in spans)
     text = (f"In {right} of {len(spans)} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
             "questions explains (the 95 % interval of the difference leaves out 0)")
-    return text + (f"; in {wrong} it lies below." if wrong else ".")
+    text += f"; in {wrong} it lies below." if wrong else "."
+    return text + (f" {single} more row{' has' if single == 1 else 's have'} answers at one sign only, and no difference."
+                   if single else "")
+
+
+def one_sign(run: RunSummary) -> str | None:
+    """What stands in place of a difference between +c and -c; None where there is one."""
+    if run.best is None or run.layer_at_best("span") is not None:
+        return None
+    return {(1,): "only +c was run", (-1,): "only −c was run"}.get(run.signs, "not both signs here")
 
 
 def chosen(runs: list[RunSummary]) -> str:
@@ -60,7 +73,9 @@ def chosen(runs: list[RunSummary]) -> str:
     held_out = [run for run in measured if run.chosen_on is not None]
     if measured and len(held_out) == len(measured):
         return "Layer chosen on validation questions; all numbers are from the other, test questions."
-    own = ("The best layer is the one where +c and −c are furthest apart; it is chosen on these same questions, so its "
+    apart = "+c and −c are furthest apart" + ("" if all(len(run.signs) == 2 for run in measured) else
+                                              " or, where one sign was run, it moves P furthest its own way")
+    own = (f"The best layer is the one where {apart}; it is chosen on these same questions, so its "
            "difference is optimistic")
     if not held_out:
         return own + "."

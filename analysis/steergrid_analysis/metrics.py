@@ -91,13 +91,20 @@ def effects(score: np.ndarray, baseline: np.ndarray) -> np.ndarray:
 
 
 def spans(score: np.ndarray, coefficients: np.ndarray, reference: float) -> np.ndarray:
-    """score(+c) - score(-c) per question and layer; a sign that was not run is left out. [question, layer]"""
+    """score(+c) - score(-c) per question and layer, [question, layer]; NaN where a sign was not run."""
     plus, minus = coefficient_index(coefficients, reference), coefficient_index(coefficients, -reference)
-    if plus is None and minus is None:
-        raise ValueError(f"neither {reference} nor {-reference} is among the coefficients")
-    if minus is None:
-        return score[:, :, plus]
-    return score[:, :, plus] - score[:, :, minus] if plus is not None else -score[:, :, minus]
+    if plus is None or minus is None:
+        return np.full(score.shape[:2], np.nan)
+    return score[:, :, plus] - score[:, :, minus]
+
+
+def pushes(effect: np.ndarray, coefficients: np.ndarray, reference: float) -> np.ndarray:
+    """How far steering moves the mean effect [layer, coefficient] its own way, by layer: effect(+c) - effect(-c), or the
+    one of the two that was measured in any layer."""
+    columns = [(sign, coefficient_index(coefficients, sign * reference)) for sign in (1, -1)]
+    moved = [sign * effect[:, column] for sign, column in columns if column is not None]
+    measured = [one for one in moved if np.isfinite(one).any()]
+    return np.sum(measured, axis=0) if measured else np.full(effect.shape[0], np.nan)
 
 
 def coefficient_index(coefficients: np.ndarray, value: float) -> int | None:
@@ -107,19 +114,18 @@ def coefficient_index(coefficients: np.ndarray, value: float) -> int | None:
 
 
 def reference_coefficient(coefficients: np.ndarray) -> float | None:
-    """The coefficient c > 0 that summaries compare as +c and -c: 1 where it is in the list with either sign, else the
-    smallest that is there with both signs, else the smallest absolute value; None if nothing steers."""
+    """The coefficient c > 0 that summaries compare as +c and -c: of those in the list with both signs (of all, where none
+    is) 1, else the smallest; None if nothing steers."""
     sizes = np.unique(np.abs(coefficients[coefficients != 0]))
     if sizes.size == 0:
         return None
-    if coefficient_index(sizes, 1.0) is not None:
-        return 1.0
-    both = [size for size in sizes if {size, -size} <= set(coefficients.tolist())]
-    return float(both[0] if both else sizes[0])
+    both = np.array([size for size in sizes if {size, -size} <= set(coefficients.tolist())])
+    among = both if both.size else sizes
+    return 1.0 if coefficient_index(among, 1.0) is not None else float(among[0])
 
 
 def best_layer(span: np.ndarray) -> int | None:
-    """Index of the layer with the greatest mean span; the first of equals; None if nothing was measured."""
+    """Index of the layer with the greatest value; the first of equals; None if nothing was measured."""
     return int(np.nanargmax(span)) if np.isfinite(span).any() else None
 
 

@@ -85,7 +85,7 @@ def _row(run: RunSummary) -> dict:
     if run.best is None:
         return {"run": run, "best": None}
     return {"run": run, "best": run.best_layer, "minus": run.at_best(-run.reference, "score"),
-            "plus": run.at_best(run.reference, "score"), "span": run.layer_at_best("span"),
+            "plus": run.at_best(run.reference, "score"), "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run),
             "mass": [run.baseline_mass, *(run.mass_at_best(sign * run.reference) for sign in (-1, 1))]}
 
 

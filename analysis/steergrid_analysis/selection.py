@@ -44,11 +44,10 @@ def _chosen_by(run: RunSummary, validation: RunSummary) -> RunSummary:
     """`run` at the layer that `validation` finds best, or unchanged with a note that says why not."""
     if not run.measured:
         return run
-    for what in ("vectors", "positions", "coefficient_unit", "reference"):
+    for what in ("vectors", "positions", "coefficient_unit", "reference", "signs"):
         if getattr(run, what) != getattr(validation, what):
             return dataclasses.replace(run, note=f"{validation.name} differs in {what.replace('_', ' ')} and chooses no layer.")
-    span = validation.layers["span"].reindex(layer=run.layers["layer"].values).values
-    best = metrics.best_layer(span)
+    best = metrics.best_layer(validation.layers["push"].reindex(layer=run.layers["layer"].values).values)
     if best is None:
         return dataclasses.replace(run, note=f"{validation.name} has no finished answer at these layers and chooses none yet.")
     shared = len(run.texts & validation.texts)

@@ -30,7 +30,8 @@ class Estimate:
 class RunSummary:
     """One model and one run. `cells` [layer, coefficient]: score, score_low, score_high, effect, effect_low, effect_high,
     mass, mass_letters, n, top_token, top_token_share, letter_on_top. `layers` [layer]: span (score at +c - score at -c)
-    and tilt (|effect of -c| - |effect of +c|), each with _low and _high. `best` indexes the layer that is reported;
+    and tilt (|effect of -c| - |effect of +c|), each with _low and _high, NaN where a sign is missing; push: what the layer
+    is chosen by, the span or, where one sign was run, its effect. `best` indexes the layer that is reported;
     `chosen_on` names the validation run that chose it (None: these same questions, so the effect there is optimistic)."""
 
     model: str
@@ -63,6 +64,16 @@ class RunSummary:
     def measured(self) -> bool:
         """Whether any steered cell has a value."""
         return bool(np.isfinite(self.cells["score"].values).any())
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Which of +c and -c are there: measured anywhere or, while nothing is, in the list."""
+        found = []
+        for sign in (1, -1) if self.reference is not None else ():
+            column = metrics.coefficient_index(self.cells["coefficient"].values, sign * self.reference)
+            if column is not None and (not self.measured or np.isfinite(self.cells["score"].values[:, column]).any()):
+                found.append(sign)
+        return tuple(found)
 
     @property
     def complete(self) -> bool:
@@ -133,12 +144,12 @@ class ModelSummary:
 
     @property
     def best_layer(self) -> int | None:
-        """Where +c and -c are furthest apart in the mean over behaviors, on the questions that choose the layers."""
+        """Where steering moves P(matching) furthest in the mean over behaviors, on the questions that choose the layers."""
         choosing = {run.chosen_on or run.name for run in self.reported}
-        spans = [run.layers["span"] for run in self.runs if run.name in choosing and run.measured]
-        if not spans:
+        pushes = [run.layers["push"] for run in self.runs if run.name in choosing and run.measured]
+        if not pushes:
             return None
-        mean = xr.concat(spans, "run", join="inner").mean("run", skipna=False)
+        mean = xr.concat(pushes, "run", join="inner").mean("run", skipna=False)
         best = metrics.best_layer(mean.values)
         return None if best is None else int(mean["layer"].values[best])
 
@@ -190,7 +201,8 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
     plain = metrics.scores(finished["baseline_logprob"].values, matching, letters, convention)
     weights = metrics.resample_weights(finished.sizes["question"], seed, resamples)
     coefficients = run["coefficient"].values
-    reference = metrics.reference_coefficient(coefficients)
+    measured = np.isfinite(score).any(axis=(0, 1))
+    reference = metrics.reference_coefficient(coefficients[measured] if measured.any() else coefficients)
     layers = _layer_statistics(score, plain, coefficients, reference, weights)
     layers = layers.assign_coords(layer=run["layer"].values)
     return RunSummary(
@@ -199,7 +211,7 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
         questions_done=finished.sizes["question"], cells=_cell_statistics(finished, score, plain, letters, convention, weights),
         layers=layers, baseline=_estimate(plain, weights),
         baseline_mass=float(metrics.mean(metrics.mass(finished["baseline_logprob"].values, letters, convention))),
-        reference=reference, best=metrics.best_layer(layers["span"].values),
+        reference=reference, best=metrics.best_layer(layers["push"].values),
         texts=frozenset(str(text) for text in run["text"].values))
 
 
@@ -224,12 +236,17 @@ def _layer_statistics(score, plain, coefficients, reference: float | None, weigh
     """At the reference coefficient, by layer and with intervals: score(+c) - score(-c), and which sign moves more."""
     if reference is None:
         span, tilt = np.full(score.shape[:2], np.nan), np.full((3, score.shape[1]), np.nan)
+        push = np.full(score.shape[1], np.nan)
     else:
+        effect = metrics.effects(score, plain)
         span = metrics.spans(score, coefficients, reference)
-        tilt = metrics.imbalance(metrics.effects(score, plain), coefficients, reference, weights)
+        tilt = metrics.imbalance(effect, coefficients, reference, weights)
+        push = metrics.pushes(metrics.mean(effect), coefficients, reference)
+        if np.isfinite(span).any():
+            push = metrics.mean(span)  # paired, question by question
     low, high = metrics.bootstrap_interval(span, weights)
     values = {"span": metrics.mean(span), "span_low": low, "span_high": high,
-              "tilt": tilt[0], "tilt_low": tilt[1], "tilt_high": tilt[2]}
+              "tilt": tilt[0], "tilt_low": tilt[1], "tilt_high": tilt[2], "push": push}
     return xr.Dataset({name: ("layer", value) for name, value in values.items()})
 
 

@@ -36,7 +36,7 @@ def cells(sweep: SweepSummary) -> pd.DataFrame:
 
 def best(sweep: SweepSummary) -> pd.DataFrame:
     """One row a run: the unsteered score, the layer where +c and -c are furthest apart and who chose it, the scores there,
-    their difference (span), and how much further -c moves the score than +c (tilt)."""
+    their difference (span; empty unless both signs were run), and how much further -c moves the score than +c (tilt)."""
     return pd.DataFrame([_best_row(run) for run in sweep.runs], columns=[
         "model", "run", "behavior", "questions", "questions_done", *_with_ends("baseline"), "baseline_mass", "coefficient",
         "best_layer", "layer_chosen_on", *_with_ends("score_minus"), *_with_ends("score_plus"), "mass_minus",

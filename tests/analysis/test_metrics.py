@@ -57,16 +57,26 @@ def test_effects_are_taken_question_by_question_against_the_unsteered_model():
     np.testing.assert_allclose(effect[:, 0], [[0.0, 0.4], [0.1, 0.3]])
 
 
-def test_the_span_is_plus_c_minus_minus_c_and_makes_do_with_one_sign():
+def test_the_span_is_plus_c_minus_minus_c_and_nothing_with_one_sign():
     score = np.array([[[0.2, 0.5, 0.9]]])
     np.testing.assert_allclose(metrics.spans(score, np.array([-1.0, 0.0, 1.0]), 1.0), [[0.7]])
-    np.testing.assert_allclose(metrics.spans(score, np.array([0.0, 0.5, 1.0]), 1.0), [[0.9]])
-    np.testing.assert_allclose(metrics.spans(score, np.array([-1.0, -0.5, 0.0]), 1.0), [[-0.2]])
+    assert np.isnan(metrics.spans(score, np.array([0.0, 0.5, 1.0]), 1.0)).all()
+    assert np.isnan(metrics.spans(score, np.array([-1.0, -0.5, 0.0]), 1.0)).all()
+
+
+def test_the_layer_is_chosen_by_what_both_signs_do_or_by_the_one_that_was_run():
+    effect = np.array([[-0.3, 0.0, 0.1], [-0.1, 0.0, 0.2]])
+    np.testing.assert_allclose(metrics.pushes(effect, np.array([-1.0, 0.0, 1.0]), 1.0), [0.4, 0.3])
+    np.testing.assert_allclose(metrics.pushes(effect[:, 1:], np.array([0.0, 1.0]), 1.0), [0.1, 0.2])
+    np.testing.assert_allclose(metrics.pushes(effect[:, :2], np.array([-1.0, 0.0]), 1.0), [0.3, 0.1])
+    effect[:, 0] = np.nan
+    np.testing.assert_allclose(metrics.pushes(effect, np.array([-1.0, 0.0, 1.0]), 1.0), [0.1, 0.2])
 
 
 @pytest.mark.parametrize("coefficients, expected", [
-    ([-2, -1, 0, 1, 2], 1.0), ([-1, 0], 1.0), ([-4, -2, 2, 4], 2.0), ([0, 0.5, 2, -2], 2.0), ([0, 3], 3.0), ([0], None)])
-def test_summaries_compare_plus_and_minus_one_where_the_list_has_it(coefficients, expected):
+    ([-2, -1, 0, 1, 2], 1.0), ([-1, 0], 1.0), ([-4, -2, 2, 4], 2.0), ([0, 0.5, 2, -2], 2.0), ([0, 3], 3.0), ([0], None),
+    ([-2, 0, 1, 2], 2.0)])
+def test_summaries_compare_plus_and_minus_one_where_the_list_has_both(coefficients, expected):
     assert metrics.reference_coefficient(np.array(coefficients, dtype=float)) == expected
 
 
