@@ -140,8 +140,7 @@ def effect_by_dose(sweep: SweepSummary, run: str) -> Figure:
     for index, name, dose, effect in lines:
         look = style.series(index)
         if len(lines) <= 4:
-            axes.fill_between(100 * dose, 100 * effect["effect_low"], 100 * effect["effect_high"], color=look["color"],
-                              alpha=0.15, linewidth=0)
+            style.band(axes, 100 * dose, 100 * effect["effect_low"], 100 * effect["effect_high"], look["color"], 0.15)
         axes.plot(100 * dose, 100 * effect["effect"], label=plain(name, 26), **look)
     axes.set_xlabel("Added length c·‖v′‖ / ‖h‖ (%)")
     axes.set_ylabel("Effect on P(matching)\n(percentage points)")

@@ -64,8 +64,9 @@ def effect_heatmap(run: RunSummary, limit: float) -> Figure:
     axes.set_facecolor("#f3f4f6")
     axes.patch.set(hatch="////", edgecolor="#c4c9d1", linewidth=0)
     shown = np.ma.masked_invalid(effect)
-    mesh = axes.pcolormesh(np.arange(coefficients.size), np.arange(layers.size), shown, cmap=style.EFFECT_MAP, vmin=-limit,
-                           vmax=limit, edgecolors="white", linewidth=0.5 if layers.size <= 40 else 0.0)
+    edges = [np.arange(axis.size + 1) - 0.5 for axis in (coefficients, layers)]  # from centres alone, one cell has no size
+    mesh = axes.pcolormesh(*edges, shown, cmap=style.EFFECT_MAP, vmin=-limit, vmax=limit, edgecolors="white",
+                           linewidth=0.5 if layers.size <= 40 else 0.0)
     sure = (cells["effect_low"].values > 0) | (cells["effect_high"].values < 0)
     rows, columns = np.nonzero(sure)
     size = float(np.clip(160 / max(layers.size, 1), 1.5, 10))
@@ -90,8 +91,7 @@ def by_coefficient(run: RunSummary) -> Figure:
     x = cells["coefficient"].values
     figure = Figure(figsize=(WIDTH, 4.0))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.25])
-    above.fill_between(x, 100 * cells["score_low"], 100 * cells["score_high"], color=PLUS, alpha=0.2, linewidth=0,
-                       label="95 % interval")
+    style.band(above, x, 100 * cells["score_low"].values, 100 * cells["score_high"].values, PLUS, 0.2, "95 % interval")
     above.plot(x, 100 * cells["score"], color=PLUS, marker="o", label=f"steered at layer {run.best_layer}")
     above.axhline(100 * run.baseline.value, color=MUTED, linestyle="--", linewidth=1, label="unsteered")
     above.set_ylim(-3, 103)
@@ -125,7 +125,7 @@ def layer_sweep(model: ModelSummary) -> Figure:
     c = next(iter(runs.values())).reference
     axes.set_xlabel("Layer (after block)")
     axes.set_ylabel("Change of P(matching)\n(percentage points)")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+    style.layer_axis(axes)
     axes.set_title(plain(model.info.name))
     keys = [axes.plot([], [], color=colour, linewidth=4, label=f"coefficient {text}")[0]
             for colour, text in ((PLUS, f"+{c:g}"), (MINUS, number(-c)))]
@@ -142,8 +142,7 @@ def _sweep_line(axes, run: RunSummary, sign: int, colour: str, index: int, band:
         return
     cells = run.cells.isel(coefficient=column).sortby("layer")
     if band:
-        axes.fill_between(cells["layer"], 100 * cells["effect_low"], 100 * cells["effect_high"], color=colour, alpha=0.13,
-                          linewidth=0)
+        style.band(axes, cells["layer"].values, 100 * cells["effect_low"].values, 100 * cells["effect_high"].values, colour, 0.13)
     axes.plot(cells["layer"], 100 * cells["effect"], color=colour, marker=style.MARKERS[index % 7],
               linestyle=style.DASHES[index % 7], markevery=style.marker_step(cells.sizes["layer"], index), alpha=0.9)
 

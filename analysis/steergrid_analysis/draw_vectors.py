@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator
 
 from . import style
 from .style import MUTED, WIDTH, plain, styled
@@ -55,7 +55,7 @@ def vector_norms(model: ModelSummary) -> Figure:
     below.set_ylim(bottom=0)
     below.set_ylabel("‖v′‖ / ‖h‖ (%)")
     below.set_xlabel("Layer (after block)")
-    below.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+    style.layer_axis(below)
     figure.legend(loc="outside lower center", ncols=2, handlelength=2.6)
     return figure
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.ticker import MaxNLocator
 
 PLUS, MINUS, INK, MUTED, GRID = "#377eb8", "#ff7f00", "#1f2430", "#6b7280", "#e5e7eb"
 _DIVERGING = ["#7f3b08", "#d95f02", "#ff9f45", "#fdd0a2", "#f7f7f7", "#c6dbef", "#7fb2d9", "#377eb8", "#0b3c6f"]
@@ -81,6 +82,29 @@ def whisker(axes, estimate, at: float, colour: str, marker: str, filled: bool = 
     x, y = (at, value) if upright else (value, at)
     axes.plot([x], [y], color=colour, marker=marker, markersize=5, linestyle="", markeredgewidth=1.2,
               markerfacecolor=colour if filled else "white")
+
+
+def band(axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, alpha: float, label: str | None = None) -> None:
+    """Intervals along a curve; where a point has no measured neighbour to span an area with, an upright line."""
+    known = np.isfinite(low) & np.isfinite(high)
+    if not known.any():
+        return
+    axes.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, label=label)
+    beside = np.zeros_like(known)
+    beside[1:] |= known[:-1]
+    beside[:-1] |= known[1:]
+    alone = known & ~beside
+    axes.vlines(x[alone], low[alone], high[alone], color=colour, alpha=min(1.0, 3 * alpha), linewidth=4)
+
+
+def layer_axis(axes) -> None:
+    """Whole numbers along x, also where there is one layer."""
+    low, high = axes.dataLim.intervalx
+    if low == high:
+        axes.set_xlim(low - 1, high + 1)
+        axes.set_xticks([low], [f"{low:g}"])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
 
 
 def series(index: int) -> dict:

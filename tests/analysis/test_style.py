@@ -1,10 +1,12 @@
 """Labels, ticks and colours of figures."""
 
+import h5py
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from made_up import BLOCKED, EVALUATE, Sweep
-from steergrid_analysis import draw_runs, figures, style
+from steergrid_analysis import draw_runs, figures, open_results, style, summarise
 
 
 def test_tick_labels_on_a_linear_axis_keep_their_distance():
@@ -41,6 +43,37 @@ def test_heatmaps_are_centred_on_no_effect_and_share_their_limits(summary_of):
         mesh = draw_runs.effect_heatmap(run, limit).axes[0].collections[0]
         assert mesh.get_clim() == (-limit, limit)
         assert np.nanmax(np.abs(100 * run.cells["effect"].values)) <= limit
+
+
+def one_layer(path):
+    """The summary of a file of whose runs only the first layer is left."""
+    with h5py.File(path, "r+") as file:
+        for place in file["models/small/runs"].values():
+            for field, axis in (("layer", 0), ("letter_logprob", 1), ("top_logprob", 1), ("top_token", 1)):
+                kept = place[field][()].take([0], axis=axis)
+                del place[field]
+                place[field] = kept
+    with open_results(path) as results:
+        return summarise(results)
+
+
+def test_a_grid_of_one_layer_or_one_coefficient_has_cells_with_an_area(summary_of, file_of):
+    for summary in (one_layer(file_of()), summary_of(Sweep(coefficients=(1.0,)))):
+        mesh = draw_runs.effect_heatmap(summary.runs[0], 50.0).axes[0].collections[0]
+        across, up = np.diff(mesh.get_coordinates()[0, :, 0]), np.diff(mesh.get_coordinates()[:, 0, 1])
+        assert (across == 1).all() and (up == 1).all()
+
+
+def test_a_sweep_of_one_layer_has_that_layer_as_its_tick_and_keeps_its_intervals(file_of):
+    axes = draw_runs.layer_sweep(one_layer(file_of()).models[0]).axes[0]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low < tick < high] == [0]
+    assert sum(len(drawn.get_segments()) for drawn in axes.collections if isinstance(drawn, LineCollection)) == 4
+
+
+def test_a_single_coefficient_keeps_its_interval(summary_of):
+    axes = draw_runs.by_coefficient(summary_of(Sweep(coefficients=(1.0,))).runs[0]).axes[0]
+    assert [len(drawn.get_segments()) for drawn in axes.collections if isinstance(drawn, LineCollection)] == [1]
 
 
 def test_every_axis_names_what_it_shows(summary_of):
