@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from . import style
-from .metrics import coefficient_index
+from .metrics import LEAST, coefficient_index
 from .style import MINUS, MUTED, PLUS, WIDTH, number, plain, styled
 from .summary import ModelSummary, RunSummary, SweepSummary
 
@@ -21,7 +21,7 @@ HEATMAP_CAPTION = (
     "How to read it: each cell is one layer (upwards) steered with one coefficient (to the right); blue cells answer with "
     "the behavior more often than the unsteered model, orange ones less often, white ones are unchanged. Colours mean "
     "the same in every effect heatmap of this report. A dot marks a cell whose 95 % interval leaves out 0 (by "
-    "chance alone about 1 cell in 20 gets one); grey or hatched cells are not measured.")
+    f"chance alone about 1 cell in 20 gets one; fewer than {LEAST} questions get none); grey or hatched cells are not measured.")
 BALANCE_CAPTION = (
     "How to read it: left, the effect of +c (blue) and −c (orange) at each behavior's best layer, with 95 % intervals; grey "
     "bars are the room there is: how far the unsteered P(matching) lies from 100 % and from 0. Right, how much further −c "
@@ -33,7 +33,8 @@ def sweep_caption(runs: list[RunSummary]) -> str:
     c = next(run.reference for run in runs if run.reference is not None)
     return (f"How to read it: for every layer, how much steering there with +{c:g} (blue) and −{c:g} (orange) moves "
             "P(matching) away from the unsteered model; a vector that steers both ways is blue above and orange below "
-            "zero." + (" Bands (in print and in the figure files) are 95 % intervals over questions."
+            "zero." + (f" With fewer than {LEAST} questions there are no intervals." if any(run.questions_done < LEAST for run in runs)
+                       else " Bands (in print and in the figure files) are 95 % intervals over questions."
                        if len(runs) <= BANDS else ""))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import comparison
+from .metrics import LEAST
 from .summary import RunSummary, SweepSummary
 
 
@@ -51,11 +52,16 @@ def headline(sweep: SweepSummary) -> str:
     if not spans:
         return ("No row has answers at both +c and −c, so there is no difference between them; beside the unsteered P stands "
                 "what the one sign gives.")
+    with_interval = sum(span.has_interval for span in spans)
+    if not with_interval:
+        return f"Too few questions for an interval (fewer than {LEAST} a row): no difference can be told from chance."
     right = sum(span.low > 0 for span in spans)
     wrong = sum(span.high < 0 for span in spans)
-    text = (f"In {right} of {len(spans)} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
+    text = (f"In {right} of {with_interval} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
             "questions explains (the 95 % interval of the difference leaves out 0)")
     text += f"; in {wrong} it lies below." if wrong else "."
+    few = len(spans) - with_interval
+    text += f" {few} more row{' has' if few == 1 else 's have'} too few questions for an interval." if few else ""
     return text + (f" {single} more row{' has' if single == 1 else 's have'} answers at one sign only, and no difference."
                    if single else "")
 
@@ -87,6 +93,9 @@ def balance(sweep: SweepSummary) -> str | None:
     tilts = [tilt for run in sweep.reported if (tilt := run.layer_at_best("tilt")) is not None]
     if not tilts:
         return None
+    tilts = [tilt for tilt in tilts if tilt.has_interval]
+    if not tilts:
+        return f"Too few questions for an interval (fewer than {LEAST}): whether one sign moves P(matching) further is open."
     more, less = sum(tilt.low > 0 for tilt in tilts), sum(tilt.high < 0 for tilt in tilts)
     return (f"Of {len(tilts)} model and behavior pairs, −c moves P(matching) further than +c in {more}, +c further than −c in "
             f"{less}; in {len(tilts) - more - less} the interval of the difference holds 0.")

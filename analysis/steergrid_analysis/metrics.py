@@ -15,6 +15,7 @@ import numpy as np
 CONVENTIONS = ("caa", "letters")
 RESAMPLES = 2000
 LEVEL = 0.95
+LEAST = 10  # questions for an interval: the resampled means of fewer vary far less than chance does
 _CELLS_AT_ONCE = 2048
 
 
@@ -139,12 +140,15 @@ def resample_weights(questions: int, seed: int, resamples: int = RESAMPLES) -> n
 
 
 def bootstrap_interval(values: np.ndarray, weights: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of the mean over questions: values [question, ...], weights [resample, question] -> low, high."""
+    """Percentile interval of the mean over questions: values [question, ...], weights [resample, question] -> low, high.
+
+    NaN for cells with fewer than LEAST measured questions."""
     flat = _by_cell(values)
     ends = np.full((2, flat.shape[1]), np.nan)
     for first in range(0, flat.shape[1], _CELLS_AT_ONCE):
         part = slice(first, first + _CELLS_AT_ONCE)
         ends[:, part] = _interval(flat[:, part], weights, level)
+    ends[:, count(flat) < LEAST] = np.nan
     low, high = ends.reshape(2, *values.shape[1:])
     return low, high
 
@@ -161,7 +165,7 @@ def imbalance(effect: np.ndarray, coefficients: np.ndarray, reference: float, we
     up, down = (np.where(both, effect[:, :, column], np.nan) for column in (plus, minus))
     found[0] = np.abs(mean(down)) - np.abs(mean(up))
     resampled = np.abs(_resampled_means(down, weights)) - np.abs(_resampled_means(up, weights))
-    found[1:] = _quantiles(resampled, LEVEL)
+    found[1:] = np.where(both.sum(axis=0) < LEAST, np.nan, _quantiles(resampled, LEVEL))
     return found
 
 

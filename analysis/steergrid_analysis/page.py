@@ -21,6 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from . import comparison, findings, style
 from .figures import FigureEntry
+from .metrics import LEAST
 from .summary import Estimate, RunSummary, SweepSummary
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,7 +39,7 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
     plots: dict[str, dict] = {}
     pictures = [_picture(entry, png, plots) for entry, png in drawn]
     return environment.get_template("report.html.j2").render(
-        sweep=sweep, head=sweep.head, file=Path(sweep.head.path).name, counts=sweep.counts, gaps=findings.gaps(sweep),
+        sweep=sweep, least=LEAST, head=sweep.head, file=Path(sweep.head.path).name, counts=sweep.counts, gaps=findings.gaps(sweep),
         failures=sweep.failures[:MAX_FAILURES], more_failures=max(0, len(sweep.failures) - MAX_FAILURES),
         identity=_flat(sweep.head.run_identity), headline=findings.headline(sweep), chosen=findings.chosen(sweep.reported),
         rows=[_row(run) for run in sweep.reported], size_words=findings.size(sweep), sizes=comparison.across_sizes(sweep),
@@ -86,6 +87,7 @@ def _row(run: RunSummary) -> dict:
         return {"run": run, "best": None}
     return {"run": run, "best": run.best_layer, "minus": run.at_best(-run.reference, "score"),
             "plus": run.at_best(run.reference, "score"), "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run),
+            "few": run.questions_done < LEAST,
             "mass": [run.baseline_mass, *(run.mass_at_best(sign * run.reference) for sign in (-1, 1))]}
 
 
@@ -126,13 +128,15 @@ def whole(value: float) -> str:
 def percent_interval(estimate: Estimate | None) -> str:
     if estimate is None or not np.isfinite(estimate.value):
         return "–"
-    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    interval = f" [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]" if estimate.has_interval else ""
+    return f"{100 * estimate.value:.1f}{interval}"
 
 
 def points(estimate: Estimate | None) -> str:
     if estimate is None or not np.isfinite(estimate.value):
         return "–"
-    return f"{100 * estimate.value:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]".replace("-", "−")
+    interval = f" [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]" if estimate.has_interval else ""
+    return f"{100 * estimate.value:+.1f}{interval}".replace("-", "−")
 
 
 def point(estimate: Estimate | None) -> str:

@@ -25,7 +25,7 @@ def heatmap(run: RunSummary, limit: float) -> dict:
     table = np.concatenate([stacked, cells["n"].values[..., None].astype(float)], axis=-1)
     sure = (cells["effect_low"].values > 0) | (cells["effect_high"].values < 0)
     known = run.coefficient_unit in ("multiplier", "residual_norm")  # no text of the file reaches plotly
-    return {"kind": "effect", "coefficients": [style.number(value) for value in cells["coefficient"].values],
+    return {"kind": "effect", "intervals": bool(np.isfinite(hover[0]).any()), "coefficients": [style.number(value) for value in cells["coefficient"].values],
             "layers": cells["layer"].values.tolist(), "effect": _nullable(np.round(100 * cells["effect"].values, 2)),
             "sure": np.where(sure, "•", "").tolist(), "hover": _nullable(table), "limit": limit,
             "height": int(np.clip(170 + 26 * cells.sizes["layer"], 350, 580)),
@@ -61,7 +61,7 @@ def sweep(model: ModelSummary) -> dict:
             lines.append(_line(run.name, index, colour, cells["layer"].values.tolist(),
                                *(cells[name].values for name in ("effect", "effect_low", "effect_high")),
                                f"{'+' if sign > 0 else '−'}{run.reference:g}"))
-    return {"kind": "lines", "lines": lines, "x": "Layer (after block)", "y": "Change of P(matching) (% points)",
+    return {"kind": "lines", "lines": lines, "intervals": _with_intervals(lines), "x": "Layer (after block)", "y": "Change of P(matching) (% points)",
             "where": "layer %{x}", "whole": True, "height": _height(len({line["name"] for line in lines}))}
 
 
@@ -70,14 +70,18 @@ def dose(sweep: SweepSummary, run: str) -> dict:
     lines = [_line(name, index, style.series(index)["color"], np.round(100 * dose, 4).tolist(), effect["effect"],
                    effect["effect_low"], effect["effect_high"], "")
              for index, name, dose, effect in draw_models.dose_lines(sweep, run)]
-    return {"kind": "lines", "lines": lines, "x": "Added length c·‖v′‖ / ‖h‖ (%)", "y": "Effect on P(matching) (% points)",
-            "where": "length %{x:.1f} %", "whole": False, "height": _height(len(lines))}
+    return {"kind": "lines", "lines": lines, "intervals": _with_intervals(lines), "x": "Added length c·‖v′‖ / ‖h‖ (%)",
+            "y": "Effect on P(matching) (% points)", "where": "length %{x:.1f} %", "whole": False, "height": _height(len(lines))}
 
 
 def _line(name: str, index: int, colour: str, x: list, value, low, high, sign: str) -> dict:
     value, low, high = (np.round(100 * np.asarray(part), 2) for part in (value, low, high))
     return {"name": name, "sign": sign, "colour": colour, "dash": _DASHES[index % 7], "symbol": _SYMBOLS[index % 7], "x": x,
             "y": _nullable(value), "ends": _nullable(np.stack([low, high], axis=-1))}
+
+
+def _with_intervals(lines: list[dict]) -> bool:
+    return any(end is not None for line in lines for ends in line["ends"] for end in ends)
 
 
 def _height(names: int) -> int:

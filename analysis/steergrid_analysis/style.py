@@ -73,12 +73,13 @@ def apart(values: np.ndarray, least: float = 0.075) -> list[float]:
 
 
 def whisker(axes, estimate, at: float, colour: str, marker: str, filled: bool = True, upright: bool = False) -> None:
-    """An Estimate in percent as a mark with its interval, lying at height `at` or standing at x `at`."""
-    if estimate is None or not np.isfinite([estimate.value, estimate.low, estimate.high]).all():
+    """An Estimate in percent as a mark with its interval, if it has one, lying at height `at` or standing at x `at`."""
+    if estimate is None or not np.isfinite(estimate.value):
         return
     value, ends = 100 * estimate.value, [100 * estimate.low, 100 * estimate.high]
     span, place = ([at, at], ends) if upright else (ends, [at, at])
-    axes.plot(span, place, color=colour, linewidth=1.3, solid_capstyle="butt")
+    if estimate.has_interval:
+        axes.plot(span, place, color=colour, linewidth=1.3, solid_capstyle="butt")
     x, y = (at, value) if upright else (value, at)
     axes.plot([x], [y], color=colour, marker=marker, markersize=5, linestyle="", markeredgewidth=1.2,
               markerfacecolor=colour if filled else "white")

@@ -19,11 +19,16 @@ from .sched import Failure, UnitCounts
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A mean over questions with its 95 % bootstrap interval; NaN where nothing was measured."""
+    """A mean over questions with its 95 % bootstrap interval; NaN where nothing was measured, `low` and `high` also where
+    questions are too few for an interval."""
 
     value: float
     low: float
     high: float
+
+    @property
+    def has_interval(self) -> bool:
+        return bool(np.isfinite([self.low, self.high]).all())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -188,7 +188,7 @@ def _percent(estimate: Estimate | None, interval: bool = True) -> str:
     if estimate is None or not np.isfinite(estimate.value):
         return "--"
     text = f"{100 * estimate.value:.1f}"
-    return f"${text}$" if not interval else f"${text}\\;[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]$"
+    return f"${text}$" if not interval or not estimate.has_interval else f"${text}\\;[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]$"
 
 
 def _latex(header: list[str], rows: list[list[str]], columns: str, caption: str) -> str:

@@ -119,6 +119,18 @@ def test_an_interval_over_questions_with_gaps_uses_the_measured_ones_only():
     assert low == pytest.approx(own_low, abs=0.08) and high == pytest.approx(own_high, abs=0.08)
 
 
+def test_fewer_than_ten_measured_questions_give_no_interval():
+    values = np.random.default_rng(5).normal(size=(10, 2))
+    weights = metrics.resample_weights(10, 0)
+    assert np.isfinite(metrics.bootstrap_interval(values, weights)).all()
+    values[3, 1] = np.nan
+    low, high = metrics.bootstrap_interval(values, weights)
+    assert np.isfinite([low[0], high[0]]).all() and np.isnan([low[1], high[1]]).all()
+    effect = np.stack([-values[:, :1], values[:, :1]], axis=-1)
+    few = metrics.imbalance(effect[:9], np.array([-1.0, 1.0]), 1.0, metrics.resample_weights(9, 0))
+    assert np.isfinite(few[0]).all() and np.isnan(few[1:]).all()
+
+
 def test_intervals_of_differences_are_paired():
     rng = np.random.default_rng(3)
     lean, weights = rng.uniform(size=(50, 1)), metrics.resample_weights(50, 0)

@@ -4,9 +4,12 @@
   "use strict";
   var data = JSON.parse(document.getElementById("plots").textContent);
   var font = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", size: 12, color: "#1f2430" };
-  var effectHover = "layer %{y}, coefficient %{x}<br><b>%{z:+.1f}</b> points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]" +
-    "<br>P(matching) %{customdata[2]:.1f} %<br>mass on the letters %{customdata[3]:.1f} %" +
-    "<br>%{customdata[4]} questions<extra></extra>";
+  function effectHover(intervals) {
+    return "layer %{y}, coefficient %{x}<br><b>%{z:+.1f}</b> points" +
+      (intervals ? " [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]" : "") +
+      "<br>P(matching) %{customdata[2]:.1f} %<br>mass on the letters %{customdata[3]:.1f} %" +
+      "<br>%{customdata[4]} questions<extra></extra>";
+  }
 
   function bar(text, narrow) {
     var found = narrow
@@ -27,7 +30,7 @@
     var many = plot.layers.length > 40;
     var trace = {
       type: "heatmap", x: plot.coefficients, y: plot.layers, z: plot.effect, customdata: plot.hover,
-      zmin: -plot.limit, zmax: plot.limit, colorscale: data.scales.effect, hovertemplate: effectHover, hoverongaps: false,
+      zmin: -plot.limit, zmax: plot.limit, colorscale: data.scales.effect, hovertemplate: effectHover(plot.intervals), hoverongaps: false,
       xgap: 1, ygap: many ? 0 : 1, text: plot.sure, texttemplate: "%{text}", textfont: { size: many ? 7 : 12 },
       colorbar: bar("Effect (percentage points)", narrow)
     };
@@ -61,7 +64,7 @@
         line: { color: line.colour, dash: line.dash, width: 1.6 },
         marker: { color: line.colour, symbol: line.symbol, size: 6, maxdisplayed: 24 },
         hovertemplate: line.name + " " + line.sign + ", " + plot.where +
-          "<br><b>%{y:+.1f}</b> points [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]<extra></extra>"
+          "<br><b>%{y:+.1f}</b> points" + (plot.intervals ? " [%{customdata[0]:+.1f}, %{customdata[1]:+.1f}]" : "") + "<extra></extra>"
       };
     });
     var layout = base({ title: { text: plot.x, standoff: 6 }, gridcolor: "#e5e7eb", showgrid: true },
