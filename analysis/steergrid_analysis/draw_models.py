@@ -14,12 +14,14 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from . import comparison, style
 from .comparison import SizePoint
+from .metrics import LOW_MASS
 from .style import MINUS, MUTED, PLUS, WIDTH, plain, styled
 from .summary import SweepSummary
 
 SIZE_CAPTION = (
     "How to read it: one panel a behavior, one column of marks a model, small models left; the effect of +c (blue circles) "
-    "and −c (orange squares) at each model's best layer, with 95 % intervals. Marks that come closer to zero from left to "
+    "and −c (orange squares) at each model's best layer, with 95 % intervals, at one coefficient c that all models of a panel "
+    "have. Hollow marks have a letter mass under 50 % and say little; models of one size stand side by side. Marks that come closer to zero from left to "
     "right mean that the same coefficient steers larger models less; the next figure asks whether it also adds less to them.")
 PER_DOSE_CAPTION = (
     "How to read it: the same effects divided by the length of what was added, c·‖v′‖, relative to the residual's ‖h‖. "
@@ -61,12 +63,16 @@ def _size_panels(by_run: dict[str, list[SizePoint]], pick: Callable[[SizePoint],
     for axes, points in zip(panels.flat, by_run.values()):
         axes.axhline(0, color=MUTED, linewidth=1)
         for which, (colour, marker) in enumerate(((PLUS, "o"), (MINUS, "s"))):
-            known = [(point.parameters, pick(point)[which]) for point in points if pick(point)[which] is not None]
-            axes.plot([x for x, _ in known], [100 * estimate.value for _, estimate in known], color=colour, linewidth=0.9,
-                      alpha=0.6)
-            for x, estimate in known:
-                style.whisker(axes, estimate, x * (1.02 if which else 0.98), colour, marker, upright=True)
-        axes.set_title(plain(points[0].run.label, 26), fontsize=8.5)
+            known = [(x, pick(point)[which], (point.mass_plus, point.mass_minus)[which])
+                     for x, point in zip(_beside(points), points) if pick(point)[which] is not None]
+            if len({point.parameters for point in points}) == len(points):  # a line through equal sizes would zigzag
+                axes.plot([x for x, *_ in known], [100 * estimate.value for _, estimate, _ in known], color=colour,
+                          linewidth=0.9, alpha=0.6)
+            for x, estimate, mass in known:
+                style.whisker(axes, estimate, x * (1.02 if which else 0.98), colour, marker, filled=not mass < LOW_MASS,
+                              upright=True)
+        c = style.coefficient(points[0].coefficient, points[0].run.coefficient_unit)
+        axes.set_title(f"{plain(points[0].run.label, 20)}, c = {c}", fontsize=8.5)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     for axes in panels.flat[len(by_run):]:
         axes.set_visible(False)
@@ -76,10 +82,34 @@ def _size_panels(by_run: dict[str, list[SizePoint]], pick: Callable[[SizePoint],
         last.set_xlabel("Parameters (log scale)")
     _size_axis(panels[0, 0], [point.parameters for points in by_run.values() for point in points], 1 / columns)
     figure.supylabel(label, fontsize=9)
+    everything = [point for points in by_run.values() for point in points]
     keys = [panels[0, 0].plot([], [], color=colour, marker=marker, linestyle="", label=text)[0]
-            for colour, marker, text in ((PLUS, "o", "steered with +c"), (MINUS, "s", "steered with −c"))]
-    figure.legend(handles=keys, loc="outside lower center", ncols=2)
+            for which, (colour, marker, text) in enumerate(((PLUS, "o", "steered with +c"), (MINUS, "s", "steered with −c")))
+            if any(pick(point)[which] is not None for point in everything)]
+    if any(mass < LOW_MASS for point in everything for mass in (point.mass_plus, point.mass_minus)):
+        keys.append(style.low_mass_key(panels[0, 0]))
+    keys += [panels[0, 0].plot([], [], linestyle="", label=text)[0] for text in _equal_sizes(everything)]
+    figure.set_figheight(figure.get_figheight() + 0.18 * (len(keys) - 2))
+    figure.legend(handles=keys, loc="outside lower center", ncols=2 if len(keys) == 2 else 1)
     return figure
+
+
+def _beside(points: list[SizePoint]) -> list[float]:
+    """Where points stand on the axis of sizes: those of one size a little apart, in the order of the file."""
+    sizes = [point.parameters for point in points]
+    step = (max(sizes) / min(sizes)) ** 0.05
+    return [size * step ** (sizes[:i].count(size) - (sizes.count(size) - 1) / 2) for i, size in enumerate(sizes)]
+
+
+def _equal_sizes(points: list[SizePoint]) -> list[str]:
+    """Which models share a size, in the order of their marks."""
+    models = {point.model: point for point in points}
+    found = []
+    for size in sorted({point.parameters for point in points}):
+        names = [f"{plain(name, 24)} ({plain(point.dtype, 10)})" for name, point in models.items() if point.parameters == size]
+        if len(names) > 1:
+            found.append(f"at {style.size_label(size)}, from the left: {', '.join(names)}")
+    return found
 
 
 def _size_axis(axes, sizes: list[int], share: float = 1.0) -> None:
@@ -103,8 +133,11 @@ def depth_by_size(sweep: SweepSummary) -> Figure:
     step = (max(sizes) / min(sizes)) ** (0.1 / max(len(by_run), 1))
     for index, points in enumerate(by_run.values()):
         shift = step ** (index - (len(by_run) - 1) / 2)
-        axes.plot([point.parameters * shift for point in points], [100 * point.depth for point in points],
-                  label=plain(points[0].run.label, 24), **style.series(index))
+        look = style.series(index)
+        if len({point.parameters for point in points}) < len(points):
+            look["linestyle"] = ""
+        axes.plot([x * shift for x in _beside(points)], [100 * point.depth for point in points],
+                  label=plain(points[0].run.label, 24), **look)
     _size_axis(axes, sizes)
     axes.set_ylim(0, 103)
     axes.set_xlabel("Parameters (log scale)")

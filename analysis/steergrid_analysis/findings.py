@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import comparison
-from .metrics import LEAST
+from .metrics import LEAST, LOW_MASS
 from .summary import RunSummary, SweepSummary
 
 
@@ -111,9 +111,15 @@ def size(sweep: SweepSummary) -> list[str]:
     if not ends:
         return []
     small, large = ends[0][0].model, ends[0][1].model
-    found = []
+    found = comparison.left_out(sweep)
+    whole = [pair for pair in ends if not any(mass < LOW_MASS for point in pair for mass in (point.mass_plus, point.mass_minus))]
+    if len(whole) < len(ends):
+        few = len(ends) - len(whole)
+        found.append(f"{few} of {len(ends)} behaviors {'is' if few == 1 else 'are'} not in the means below: the letter mass of "
+                     f"{small} or {large} is under 50 % there.")
     for what, plus, minus in (("", "plus", "minus"), (" per 10 % of the residual's length", "plus_per_dose", "minus_per_dose")):
-        values = np.array([[_value(getattr(point, name)) for name in (plus, minus) for point in pair] for pair in ends])
+        values = np.array([[_value(getattr(point, name)) for name in (plus, minus) for point in pair] for pair in whole])
+        values = values.reshape(-1, 4)
         values = values[np.isfinite(values).all(axis=1)]
         if len(values):
             up_small, up_large, down_small, down_large = (_points(value) for value in values.mean(axis=0))

@@ -16,6 +16,7 @@ CONVENTIONS = ("caa", "letters")
 RESAMPLES = 2000
 LEVEL = 0.95
 LEAST = 10  # questions for an interval: the resampled means of fewer vary far less than chance does
+LOW_MASS = 0.5  # mean letter mass under which a score rests on too little to be shown as a finding
 _CELLS_AT_ONCE = 2048
 
 

@@ -33,7 +33,8 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
     """The page; `drawn` holds every figure with its PNG."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(pct=percent, pctci=percent_interval, points=points, point=point, whole=whole, size=style.size_label)
+    environment.filters.update(pct=percent, pctci=percent_interval, points=points, point=point, whole=whole, size=style.size_label,
+                               coefficient=style.coefficient)
     plotly = get_plotlyjs().replace("\r\n", "\n")
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     plots: dict[str, dict] = {}
@@ -43,7 +44,7 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
         failures=sweep.failures[:MAX_FAILURES], more_failures=max(0, len(sweep.failures) - MAX_FAILURES),
         identity=_flat(sweep.head.run_identity), headline=findings.headline(sweep), chosen=findings.chosen(sweep.reported),
         rows=[_row(run) for run in sweep.reported], size_words=findings.size(sweep), sizes=comparison.across_sizes(sweep),
-        balance_words=findings.balance(sweep), behaviors=_behaviors(sweep),
+        dtypes={model.info.dtype for model in sweep.models}, balance_words=findings.balance(sweep), behaviors=_behaviors(sweep),
         pictures=lambda *kinds, **where: [p for p in pictures if p.belongs(kinds, **where)],
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")), policy=f"{_hash(plotly)} {_hash(script)}",
         plotly=Markup(plotly), script=Markup(script),

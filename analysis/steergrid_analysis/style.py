@@ -50,6 +50,14 @@ def number(value: float) -> str:
     return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
+_UNITS = {"multiplier": " × v′", "residual_norm": " × ‖h‖"}
+
+
+def coefficient(value: float, unit: str, sign: str = "") -> str:
+    """A coefficient with what it multiplies, the vector or the residual's mean length: '1 × v′', '1 × ‖h‖'."""
+    return sign + number(value) + _UNITS.get(unit, "")
+
+
 def coefficient_label(unit: str) -> str:
     """The axis label of coefficients, with their unit."""
     known = {"multiplier": "multiples of the steering vector", "residual_norm": "multiples of the residual's mean norm"}
@@ -106,6 +114,12 @@ def layer_axis(axes) -> None:
         axes.set_xticks([low], [f"{low:g}"])
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+
+
+def low_mass_key(axes):
+    """The legend's entry for hollow marks."""
+    return axes.plot([], [], color=MUTED, marker="o", markerfacecolor="white", linestyle="",
+                     label="hollow: letter mass under 50 %")[0]
 
 
 def series(index: int) -> dict:

@@ -105,6 +105,10 @@ class RunSummary:
             return np.nan
         return float(self.cells["mass"].values[self.best, column])
 
+    def low_mass(self, *coefficients: float) -> bool:
+        """Whether at any of these coefficients, at the best layer, too few answers are letters for a score to mean much."""
+        return any(self.mass_at_best(coefficient) < metrics.LOW_MASS for coefficient in coefficients)
+
     def layer_at_best(self, quantity: str) -> Estimate | None:
         """span or tilt at the best layer; None where it was not measured."""
         if self.best is None or not np.isfinite(self.layers[quantity].values[self.best]):

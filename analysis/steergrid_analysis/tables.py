@@ -71,16 +71,18 @@ def size(sweep: SweepSummary) -> pd.DataFrame:
     rows = []
     for point in points(sweep):
         row = {"model": point.model, "run": point.run.name, "behavior": _cell_text(point.run.behavior),
-               "coefficient": point.run.reference, "best_layer": point.run.best_layer}
+               "dtype": _cell_text(point.dtype), "coefficient": point.coefficient,
+               "coefficient_unit": _cell_text(point.run.coefficient_unit), "best_layer": point.run.best_layer}
         row.update({name: getattr(point, name) for name in _SIZE_NUMBERS})
         for name in effects:
             row.update(_ends(f"effect_{name}", getattr(point, name)))
         rows.append(row)
-    return pd.DataFrame(rows, columns=["model", "run", "behavior", "coefficient", "best_layer", *_SIZE_NUMBERS,
+    return pd.DataFrame(rows, columns=["model", "run", "behavior", "dtype", "coefficient", "coefficient_unit", "best_layer", *_SIZE_NUMBERS,
                                        *(end for name in effects for end in _with_ends(f"effect_{name}"))])
 
 
-_SIZE_NUMBERS = ("parameters", "depth", "dose", "peak_plus", "depth_plus", "peak_minus", "depth_minus")
+_SIZE_NUMBERS = ("parameters", "depth", "dose", "peak_plus", "depth_plus", "peak_minus", "depth_minus",
+                 "mass_plus", "mass_minus")
 
 
 def vectors(sweep: SweepSummary) -> pd.DataFrame:
@@ -150,13 +152,16 @@ def _choosers(runs: list[RunSummary]) -> str:
 def size_latex(sweep: SweepSummary) -> str:
     """Effects against model size, plain and per added length; empty table body where no run has a best layer."""
     rows = [[latex_text(p.run.label), latex_text(p.model), f"{p.parameters:,}".replace(",", "\\,"), str(p.run.best_layer),
-             f"{p.depth:.2f}", _percent(p.plus), _percent(p.minus), "--" if not np.isfinite(p.dose) else f"{100 * p.dose:.1f}",
+             f"{p.depth:.2f}", _coefficient(p.coefficient, p.run.coefficient_unit), _percent(p.plus), _percent(p.minus),
+             _masses(p.mass_minus, p.mass_plus), "--" if not np.isfinite(p.dose) else f"{100 * p.dose:.1f}",
              _percent(p.plus_per_dose, False), _percent(p.minus_per_dose, False)] for p in _by_size(sweep)]
-    header = ["Behavior", "Model", "Parameters", "$L$", "$(L+1)/N$", "$\\Delta(+c)$", "$\\Delta(-c)$", "Length (\\%)",
+    header = ["Behavior", "Model", "Parameters", "$L$", "$(L+1)/N$", "$c$", "$\\Delta(+c)$", "$\\Delta(-c)$",
+              "Mass (\\%)", "Length (\\%)",
               "$\\Delta(+c)$ per 10\\,\\%", "$\\Delta(-c)$ per 10\\,\\%"]
-    caption = ("Effects in percentage points with 95\\,\\% bootstrap intervals at the best layer $L$ of $N$; Length is "
+    caption = ("Effects in percentage points with 95\\,\\% bootstrap intervals at the best layer $L$ of $N$; Mass is the "
+               "letter mass at $-c$, $+c$; Length is "
                "$c\\,\\|v'\\|/\\|h\\|$, and the last columns give the effect per 10\\,\\% of it.")
-    return _latex(header, rows, "llrrrrrrrr", caption)
+    return _latex(header, rows, "llrrrrrrrrrr", caption)
 
 
 def _by_size(sweep: SweepSummary) -> list[SizePoint]:
@@ -182,6 +187,15 @@ def scores_latex(sweep: SweepSummary) -> str:
 
 def _formula(convention: str) -> str:
     return {"caa": "$p_\\mathrm{match}/(p_A+p_B)$", "letters": "$p_\\mathrm{match}/\\sum p_\\mathrm{letter}$"}[convention]
+
+
+def _coefficient(value: float, unit: str) -> str:
+    """c in LaTeX, with the residual's length where it multiplies that."""
+    return f"${value:g}\\,\\|h\\|$" if unit == "residual_norm" else f"{value:g}"
+
+
+def _masses(*values: float) -> str:
+    return ", ".join("--" if not np.isfinite(value) else f"{100 * value:.0f}" for value in values)
 
 
 def _percent(estimate: Estimate | None, interval: bool = True) -> str:

@@ -1,10 +1,11 @@
 """Effects across models: sizes, depths, added lengths, signs, and what is left out where there is one model."""
 
+import h5py
 import numpy as np
 import pytest
 
 from made_up import EVALUATE, VECTORS, Sweep
-from steergrid_analysis import comparison, figures, findings, metrics
+from steergrid_analysis import comparison, draw_models, figures, findings, metrics, open_results, summarise, tables
 
 FAMILY = Sweep(models={"large": 8, "small": 4}, questions=16)  # made up to have 160,000 parameters each
 FAMILY_UP = Sweep(models={"small": 4, "large": 8}, questions=16)
@@ -16,6 +17,52 @@ def test_models_are_compared_by_size_and_only_where_they_share_a_run(summary_of)
     assert [point.model for point in compared["refusal"]] == ["small", "large"]
     sizes = [point.parameters for point in compared["refusal"]]
     assert sizes == sorted(sizes) and len(set(sizes)) == 2
+
+
+def changed(path, change):
+    """The summary of a file after `change` was made to it."""
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with open_results(path) as results:
+        return summarise(results)
+
+
+def test_models_are_compared_at_a_coefficient_that_all_have_and_the_others_are_named(file_of):
+    def without_one(file):
+        file["models/large/runs/refusal/letter_logprob"][:, :, 1:4:2] = np.nan  # -1 and 1
+        file["models/large/runs/hedging"].attrs["coefficient_unit"] = "residual_norm"
+    sweep = Sweep(models={"small": 4, "middle": 5, "large": 8})
+    summary = changed(file_of(sweep), without_one)
+    compared = comparison.across_sizes(summary)
+    assert [(point.model, point.coefficient) for point in compared["refusal"]] == [("small", 2), ("middle", 2), ("large", 2)]
+    assert compared["refusal"][0].plus == summary.models[0].runs[0].at_best(2.0, "effect")
+    assert [point.model for point in compared["hedging"]] == ["small", "middle"]
+    assert comparison.left_out(summary) == ["hedging is compared at c = 1 × v′, which leaves out large (c = 1 × ‖h‖)."]
+
+
+def test_models_of_one_size_stand_side_by_side_without_a_line(summary_of):
+    summary = summary_of(Sweep(models={"one": 8, "other": 4, "large": 4}, behaviors=("refusal",)))
+    figure = draw_models.effect_by_size(summary)
+    marks = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+    assert len(set(np.round(marks))) == 3 == len(marks)
+    assert any("from the left: one (bfloat16), other (bfloat16)" in text.get_text() for text in figure.legends[0].get_texts())
+    assert not any(len(set(line.get_xdata())) == 3 for line in figure.axes[0].lines)
+
+
+def test_effects_on_little_letter_mass_are_hollow_and_in_no_mean(file_of):
+    def drained(file):
+        place = file["models/large/runs/refusal/letter_logprob"]
+        place[:, :, 3] = place[:, :, 3] - 5
+    summary = changed(file_of(FAMILY_UP), drained)
+    point = comparison.across_sizes(summary)["refusal"][1]
+    assert point.mass_plus < 0.01 < 0.5 < point.mass_minus
+    words = findings.size(summary)
+    assert words[0].startswith("1 of 2 behaviors is not in the means below") and "over 1 behavior goes" in words[1]
+    figure = draw_models.effect_by_size(summary)
+    assert "white" in [line.get_markerfacecolor() for line in figure.axes[0].lines]
+    assert any("hollow" in text.get_text() for text in figure.legends[0].get_texts())
+    large = tables.size(summary).set_index(["run", "model"]).loc[("refusal", "large")]
+    assert large["mass_plus"] == point.mass_plus and large["coefficient"] == 1.0 and "Mass" in tables.size_latex(summary)
 
 
 @pytest.mark.parametrize("sweep", [Sweep(), FAMILY], ids=["one model", "two of one size"])
