@@ -34,7 +34,8 @@ DEPTH_CAPTION = (
 DOSE_CAPTION = (
     "How to read it: the effect at each model's best layer against the length of what was added, in percent of the residual "
     "stream's own length there; negative lengths are negative coefficients. Curves that lie on one another respond alike to "
-    "the same relative push, whatever their coefficients; flat ends mean that more length brings nothing more.")
+    "the same relative push, whatever their coefficients; flat ends mean that more length brings nothing more. "
+    "Hollow marks: the letter mass is under 50 %, so the effect there says little.")
 
 
 @styled
@@ -147,10 +148,14 @@ def depth_by_size(sweep: SweepSummary) -> Figure:
 
 
 def dose_lines(sweep: SweepSummary, run: str) -> list[tuple[int, str, np.ndarray, dict[str, np.ndarray]]]:
-    """What each model's curve of one run holds: (number of the model, name, doses, effect with its ends), by dose."""
+    """What each model's curve of one run holds: (number of the model, name, doses, effect with its ends and mass), by dose.
+
+    All are of the unit that the comparison across sizes uses."""
     lines = []
+    unit = next((points[0].run.coefficient_unit for name, points in comparison.across_sizes(sweep).items() if name == run), None)
     for index, model in enumerate(sweep.models):
-        found = next((own for own in model.reported if own.name == run and own.best is not None), None)
+        found = next((own for own in model.reported if own.name == run and own.best is not None
+                      and own.coefficient_unit == unit), None)
         if found is None:
             continue
         dose = comparison.doses(model, found)
@@ -158,7 +163,7 @@ def dose_lines(sweep: SweepSummary, run: str) -> list[tuple[int, str, np.ndarray
         if np.isfinite(dose).all():
             cells = found.cells.isel(layer=found.best)
             lines.append((index, model.info.name, dose[order],
-                          {name: cells[name].values[order] for name in ("effect", "effect_low", "effect_high")}))
+                          {name: cells[name].values[order] for name in ("effect", "effect_low", "effect_high", "mass")}))
     return lines
 
 
@@ -175,10 +180,13 @@ def effect_by_dose(sweep: SweepSummary, run: str) -> Figure:
         if len(lines) <= 4:
             style.band(axes, 100 * dose, 100 * effect["effect_low"], 100 * effect["effect_high"], look["color"], 0.15)
         axes.plot(100 * dose, 100 * effect["effect"], label=plain(name, 26), **look)
+        style.hollow(axes, 100 * dose, 100 * effect["effect"], effect["mass"], look)
     axes.set_xlabel("Added length c·‖v′‖ / ‖h‖ (%)")
     axes.set_ylabel("Effect on P(matching)\n(percentage points)")
     axes.set_title(plain(_label_of(sweep, run)))
     handles = [line for line in axes.get_lines() if not line.get_label().startswith("_")]
+    if any(line.get_markerfacecolor() == "white" for line in axes.get_lines()):
+        handles.append(style.low_mass_key(axes))
     figure.legend(handles=style.row_wise(handles), loc="outside lower center", ncols=2, handlelength=2.6)
     return figure
 

@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from . import style
 from .style import MUTED, WIDTH, plain, styled
-from .summary import ModelSummary, VectorSummary
+from .summary import ModelSummary, RunSummary, VectorSummary
 
-NORMS_CAPTION = (
+_NORMS = (
     "How to read it: above, the length of each steering vector by layer before (thin) and after (marked) normalisation, "
-    "with the mean length of the residual stream it is added to (grey, dashed); below, the length of what a coefficient "
-    "of 1 adds, in percent of that residual: where it is small, little can happen; where it is large, the model may break.")
+    "with the mean length of the residual stream it is added to (grey, dashed); below, the length of a vector after "
+    "normalisation in percent of that residual. ")
+
+
+def norms_caption(runs: list[RunSummary]) -> str:
+    """How to read the norms; what a coefficient of 1 adds depends on the unit."""
+    units = {run.coefficient_unit for run in runs}
+    words = []
+    if "multiplier" in units:
+        words.append("it is what a coefficient of 1 × v′ adds: where it is small, little can happen; where it is large, the "
+                     "model may break")
+    if "residual_norm" in units:
+        words.append("a coefficient of 1 × ‖h‖ adds 100 % of the residual whatever the vector's length")
+    return (_NORMS + "; ".join(words)[:1].upper() + "; ".join(words)[1:] + ("." if words else "")).rstrip()
+
+
 COSINES_CAPTION = (
     "How to read it: each cell compares the vectors of two layers; green means the same direction (1), white unrelated (0), "
     "purple opposite (−1). A green block along the diagonal is a run of layers that share one direction: a vector made "
@@ -45,12 +59,16 @@ def vector_norms(model: ModelSummary) -> Figure:
     residual = np.mean([table["residual_norm"].values for table in tables], axis=0)
     above.plot(tables[0]["layer"], residual, color=MUTED, linestyle="--", label="residual stream")
     above.plot([], [], color=MUTED, linewidth=0.8, label="before normalisation")
-    if _positive(above):
+    log = _positive(above)
+    if log:
         above.set_yscale("log")
-        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = above.get_ylim()
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 5 * low else range(1, 10)))
+        if high < 2 * low:  # no round powers to speak of
+            above.yaxis.set_major_locator(MaxNLocator(nbins=4))
         above.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         above.minorticks_off()
-    above.set_ylabel("L2 norm\n(activation units)")
+    above.set_ylabel("L2 norm, log scale\n(activation units)" if log else "L2 norm\n(activation units)")
     above.set_title(plain(model.info.name))
     below.set_ylim(bottom=0)
     below.set_ylabel("‖v′‖ / ‖h‖ (%)")
@@ -111,6 +129,6 @@ def _cosine_axes(values: np.ndarray, title: str):
     image = axes.imshow(np.ma.masked_invalid(values), cmap=style.COSINE_MAP, vmin=-1, vmax=1, origin="lower",
                         interpolation="nearest", aspect="equal")
     axes.grid(False)
-    axes.set_title(title)
-    figure.colorbar(image, ax=axes, pad=0.02, shrink=0.85, label="Cosine similarity")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")  # wider than the square may be
+    figure.colorbar(image, ax=axes, pad=0.02, shrink=0.7, label="Cosine similarity", ticks=[-1, -0.5, 0, 0.5, 1])
     return figure, axes

@@ -86,7 +86,7 @@ def _of_model(model: ModelSummary) -> Iterator[FigureEntry]:
                           draw_runs.BALANCE_CAPTION, lambda: draw_runs.balance(model))
     done = [vectors for vectors in model.vectors if vectors.done]
     if done:
-        yield FigureEntry("norms", name, None, _stem("norms", name), "Size of the steering vectors", draw_vectors.NORMS_CAPTION,
+        yield FigureEntry("norms", name, None, _stem("norms", name), "Size of the steering vectors", draw_vectors.norms_caption(model.runs),
                           lambda: draw_vectors.vector_norms(model))
     if draw_vectors.has_between(model):
         yield FigureEntry("between", name, None, _stem("cosines", name), "Cosine between behaviors",

@@ -12,6 +12,8 @@ from matplotlib import rc_context
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.ticker import MaxNLocator
 
+from .metrics import LOW_MASS
+
 PLUS, MINUS, INK, MUTED, GRID = "#377eb8", "#ff7f00", "#1f2430", "#6b7280", "#e5e7eb"
 _DIVERGING = ["#7f3b08", "#d95f02", "#ff9f45", "#fdd0a2", "#f7f7f7", "#c6dbef", "#7fb2d9", "#377eb8", "#0b3c6f"]
 EFFECT_MAP = LinearSegmentedColormap.from_list("effect", _DIVERGING).with_extremes(bad=(0, 0, 0, 0))
@@ -19,7 +21,7 @@ _COSINE = ["#5e2478", "#9970ab", "#d6c1de", "#f7f7f7", "#c3e5be", "#5aae61", "#0
 COSINE_MAP = LinearSegmentedColormap.from_list("cosine", _COSINE).with_extremes(bad=(0, 0, 0, 0))
 WIDTH = 4.8  # inches, of every figure: readable in print and at 400 pixels
 SERIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#1f2430"]  # Okabe and Ito
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*"]  # with 7 colours and dashes, 84 different series
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1))]
 
 RC = {"font.size": 9, "font.family": "DejaVu Sans", "axes.labelsize": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold",
@@ -114,6 +116,13 @@ def layer_axis(axes) -> None:
         axes.set_xticks([low], [f"{low:g}"])
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+
+
+def hollow(axes, x: np.ndarray, y: np.ndarray, mass: np.ndarray, look: dict) -> None:
+    """White marks over those points of a curve that rest on little letter mass."""
+    few = np.asarray(mass) < LOW_MASS
+    if few.any():
+        axes.plot(x[few], y[few], color=look["color"], marker=look["marker"], linestyle="", markerfacecolor="white", zorder=3)
 
 
 def low_mass_key(axes):

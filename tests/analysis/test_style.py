@@ -6,7 +6,7 @@ import pytest
 from matplotlib.collections import LineCollection
 
 from made_up import BLOCKED, EVALUATE, Sweep
-from steergrid_analysis import draw_runs, figures, open_results, style, summarise
+from steergrid_analysis import draw_models, draw_runs, draw_vectors, figures, open_results, plots, style, summarise
 
 
 def test_tick_labels_on_a_linear_axis_keep_their_distance():
@@ -74,6 +74,92 @@ def test_a_sweep_of_one_layer_has_that_layer_as_its_tick_and_keeps_its_intervals
 def test_a_single_coefficient_keeps_its_interval(summary_of):
     axes = draw_runs.by_coefficient(summary_of(Sweep(coefficients=(1.0,))).runs[0]).axes[0]
     assert [len(drawn.get_segments()) for drawn in axes.collections if isinstance(drawn, LineCollection)] == [1]
+
+
+def edited(path, change):
+    """The summary of a file after `change` was made to it."""
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with open_results(path) as results:
+        return summarise(results)
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def drain(file):
+    """Takes the letter mass away at layer 2 (the best one) and coefficient 1, and leaves the score as it is."""
+    place = file["models/small/runs/refusal/letter_logprob"]
+    place[:, 2, 3] = place[:, 2, 3] - 5
+
+
+def test_cells_on_little_letter_mass_are_hatched_and_have_no_dot(file_of):
+    sweep = Sweep(models={"small": 10}, questions=40)
+    for change, hatched, dots in ((lambda file: None, 0, 1), (drain, 1, 0)):
+        run = edited(file_of(sweep), change).runs[0]
+        figure = draw_runs.effect_heatmap(run, 80.0)
+        axes = figure.axes[0]
+        assert [patch.get_xy() for patch in axes.patches] == [(2.5, 1.5)] * hatched
+        assert ("letter mass under 50 %" in legend(figure)) == bool(hatched)
+        assert [3.0, 2.0] in axes.collections[1].get_offsets().tolist() or not dots
+        assert (plots.heatmap(run, 80.0)["sure"][2][3] == "×") == bool(hatched)
+
+
+def test_marks_on_little_letter_mass_are_hollow_in_curves(file_of):
+    summary = edited(file_of(Sweep(models={"small": 10, "large": 4}, questions=40)), drain)
+    for figure in (draw_models.effect_by_dose(summary, "refusal"), draw_runs.layer_sweep(summary.models[0])):
+        hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+        assert [len(line.get_xdata()) for line in hollow] == [1] and "hollow: letter mass under 50 %" in legend(figure)
+    assert [symbol.endswith("-open") for symbol in plots.dose(summary, "refusal")["lines"][0]["symbol"]] == [False] * 3 + [True, False]
+
+
+def test_legends_name_the_unit_and_only_signs_that_were_run(summary_of):
+    for sweep, expected in ((Sweep(), ["coefficient +1 × v′", "coefficient −1 × v′"]),
+                            (Sweep(coefficient_unit="residual_norm"), ["coefficient +1 × ‖h‖", "coefficient −1 × ‖h‖"]),
+                            (Sweep(coefficients=(0.0, 1.0)), ["coefficient +1 × v′"])):
+        model = summary_of(sweep).models[0]
+        assert [text for text in legend(draw_runs.layer_sweep(model)) if "coefficient" in text] == expected
+        caption = draw_runs.sweep_caption(model.reported)
+        assert expected[0].split(" ", 1)[1] in caption and ("orange)" in caption) == (len(expected) == 2)
+
+
+def test_runs_of_different_units_each_say_theirs_and_share_no_length_curve(file_of):
+    def units(file):
+        file["models/small/runs/hedging"].attrs["coefficient_unit"] = "residual_norm"
+    summary = edited(file_of(Sweep(models={"small": 4, "middle": 5, "large": 6})), units)
+    model = summary.models[0]
+    assert {"coefficient +c", "coefficient −c", "refusal (±1 × v′)", "hedging (±1 × ‖h‖)"} <= set(legend(draw_runs.layer_sweep(model)))
+    labels = [text.get_text() for text in draw_runs.balance(model).axes[0].get_yticklabels()]
+    assert "c = 1 × ‖h‖" in labels[0] and "c = 1 × v′" in labels[1]
+    assert "100 % of the residual" in draw_vectors.norms_caption(model.runs)
+    assert "100 % of the residual" not in draw_vectors.norms_caption(model.runs[:1])
+    assert [name for _, name, _, _ in draw_models.dose_lines(summary, "hedging")] == ["middle", "large"]
+
+
+def test_many_behaviors_all_look_different():
+    looks = [tuple(str(value) for value in style.series(i).values()) for i in range(40)]
+    assert len(set(looks)) == 40 and len({style.series(i)["marker"] for i in range(12)}) == 12
+
+
+def overlap(figure, *texts) -> bool:
+    """Whether any of the texts touch one another or leave the figure."""
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts]
+    inside = all(box.x0 >= -1 and box.y0 >= -1 and box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1 for box in boxes)
+    return not inside or any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_labels_of_eight_behaviors_do_not_touch(summary_of):
+    names = tuple(f"a-behavior-of-a-long-name-{i}" for i in range(8))
+    model = summary_of(Sweep(models={"a-model-with-a-rather-long-name": 4}, behaviors=names)).models[0]
+    figure = draw_runs.balance(model)
+    left, right = figure.axes
+    assert not overlap(figure, *left.get_yticklabels(), left.xaxis.label, right.xaxis.label)
+    figure = draw_vectors.behavior_cosines(model)
+    figure.draw_without_rendering()
+    bar = figure.axes[1].get_tightbbox()
+    assert not bar.overlaps(figure._suptitle.get_window_extent()) and bar.x1 <= figure.bbox.x1 + 1
 
 
 def test_every_axis_names_what_it_shows(summary_of):
