@@ -31,7 +31,7 @@ struct ExampleSize {
 };
 
 inline DataSet example_data(const std::string& name, int items) {
-  DataSet data{"data/" + name + ".json", "00112233445566778899", {}};
+  DataSet data{"data/" + name + ".json", "00112233445566778899", {}, {}, {}};
   for (int i = 0; i < items; ++i) {
     const bool flipped = i % 2 == 1;
     data.items.push_back({name + " question " + std::to_string(i) + " — größer?", flipped ? "(B)" : "(A)",

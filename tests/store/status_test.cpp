@@ -202,7 +202,7 @@ TEST_F(StatusOf, AFileWithFlippedBytesGivesNumbersOrAnErrorButNoCrash) {
     for (int i = 0; i < 1 + trial % 16; ++i)
       damaged[random() % (trial < 150 ? 4096 : 160000)] ^= static_cast<char>(1 << random() % 8);
     std::ofstream(bad, std::ios::binary).write(damaged.data(), static_cast<std::streamsize>(whole.size()));
-    const std::string error = error_of([&] { try_in_a_child(bad, [&] { read_status(bad, kNow); }); });
+    const std::string error = error_of([&] { try_in_a_child({bad, "damaged"}, [&] { read_status(bad, kNow); }); });
     crashes += error.starts_with(bad + ": damaged:");
   }
   EXPECT_LT(crashes, 30);
