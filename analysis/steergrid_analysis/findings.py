@@ -38,6 +38,17 @@ def gaps(sweep: SweepSummary) -> list[str]:
     return found
 
 
+def cautions(sweep: SweepSummary) -> list[str]:
+    """Runs whose questions also made their vector, once for all models that share them."""
+    found: dict[tuple, list[str]] = {}
+    for run in sweep.runs:
+        if run.in_pairs:
+            found.setdefault((run.label, run.vectors, run.in_pairs, run.questions), []).append(run.model)
+    return [f"{label}: {'all' if shared == total else f'{shared} of'} {total} questions also stand in the pairs that the vector "
+            f"{vectors} is made from ({', '.join(models)}). Their effect is no test on new questions."
+            for (label, vectors, shared, total), models in found.items()]
+
+
 def _units(number: int) -> str:
     return f"{number} finished unit{' holds' if number == 1 else 's hold'}"
 
@@ -62,6 +73,8 @@ def headline(sweep: SweepSummary) -> str:
     text += f"; in {wrong} it lies below." if wrong else "."
     few = len(spans) - with_interval
     text += f" {few} more row{' has' if few == 1 else 's have'} too few questions for an interval." if few else ""
+    low = sum(run.low_mass(run.reference, -run.reference) for run in steered if run.layer_at_best("span") is not None)
+    text += (f" In {low} of the rows the letter mass at +c or −c is under 50 %: their P rests on little." if low else "")
     return text + (f" {single} more row{' has' if single == 1 else 's have'} answers at one sign only, and no difference."
                    if single else "")
 

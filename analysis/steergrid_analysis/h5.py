@@ -85,7 +85,9 @@ def member(parent: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Datas
     what = "group" if kind is h5py.Group else "dataset"
     with reading(where):
         if not holds(parent, name):
-            raise ResultFileError(f"expected the {what} '{name}', found none, at {where}")
+            there = one_line(", ".join(list(parent)[:12])) if kind is h5py.Group else ""
+            found = f"found {there}{', …' if len(parent) > 12 else ''}" if there else "found none"
+            raise ResultFileError(f"expected the {what} '{name}', {found}, at {where}")
         link = parent.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
             raise ResultFileError(f"expected a {what}, found a link to another file, at {where}")

@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from . import comparison, findings, style
 from .figures import FigureEntry
-from .metrics import LEAST
+from .metrics import LEAST, LOW_MASS
 from .summary import Estimate, RunSummary, SweepSummary
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,12 +39,15 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     plots: dict[str, dict] = {}
     pictures = [_picture(entry, png, plots) for entry, png in drawn]
+    sizes = comparison.across_sizes(sweep)
     return environment.get_template("report.html.j2").render(
-        sweep=sweep, least=LEAST, head=sweep.head, file=Path(sweep.head.path).name, counts=sweep.counts, gaps=findings.gaps(sweep),
+        sweep=sweep, least=LEAST, low_mass=LOW_MASS, head=sweep.head, file=Path(sweep.head.path).name,
+        counts=sweep.counts, gaps=findings.gaps(sweep), cautions=findings.cautions(sweep),
         failures=sweep.failures[:MAX_FAILURES], more_failures=max(0, len(sweep.failures) - MAX_FAILURES),
         identity=_flat(sweep.head.run_identity), headline=findings.headline(sweep), chosen=findings.chosen(sweep.reported),
-        rows=[_row(run) for run in sweep.reported], size_words=findings.size(sweep), sizes=comparison.across_sizes(sweep),
-        dtypes={model.info.dtype for model in sweep.models}, balance_words=findings.balance(sweep), behaviors=_behaviors(sweep),
+        rows=[_row(run) for run in sweep.reported], size_words=findings.size(sweep), sizes=sizes,
+        dtypes={point.dtype for models in sizes.values() for point in models}, balance_words=findings.balance(sweep),
+        behaviors=_behaviors(sweep),
         pictures=lambda *kinds, **where: [p for p in pictures if p.belongs(kinds, **where)],
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")), policy=f"{_hash(plotly)} {_hash(script)}",
         plotly=Markup(plotly), script=Markup(script),
@@ -86,10 +89,9 @@ def _row(run: RunSummary) -> dict:
     """The run's line in the headline table; only the run itself where nothing was measured."""
     if run.best is None:
         return {"run": run, "best": None}
-    return {"run": run, "best": run.best_layer, "minus": run.at_best(-run.reference, "score"),
-            "plus": run.at_best(run.reference, "score"), "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run),
-            "few": run.questions_done < LEAST,
-            "mass": [run.baseline_mass, *(run.mass_at_best(sign * run.reference) for sign in (-1, 1))]}
+    signed = [(run.at_best(sign * run.reference, "score"), run.mass_at_best(sign * run.reference)) for sign in (-1, 1)]
+    return {"run": run, "best": run.best_layer, "scores": [(run.baseline, run.baseline_mass), *signed],
+            "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run), "few": run.questions_done < LEAST}
 
 
 def _behaviors(sweep: SweepSummary) -> list[dict]:

@@ -154,10 +154,10 @@ class ResultFile:
         return list(self._plan)
 
     def vectors_of(self, model: str) -> list[str]:
-        return list(self._plan[model]["vectors"])
+        return self._names(model, "vectors")
 
     def runs_of(self, model: str) -> list[str]:
-        return list(self._plan[model]["runs"])
+        return self._names(model, "runs")
 
     def model(self, model: str) -> ModelInfo:
         place, unknown = self._place(model), "not recorded"
@@ -203,6 +203,15 @@ class ResultFile:
         data["text"] = (("question",), np.array(h5.strings(group, "text", length["question"]), dtype=object))
         dataset = xr.Dataset(data, coords, attrs=self._texts(group, "behavior", "vectors", "positions", "coefficient_unit"))
         return _masked(dataset, self._done(group, "question_unit", length["question"]))
+
+    def _names(self, model: str, kind: str) -> list[str]:
+        self._place(model)
+        return list(self._plan[model][kind])
+
+    def pair_texts(self, model: str, name: str) -> frozenset[str]:
+        """The questions of the pairs that a vector source is made from; empty where the file does not hold them."""
+        group = h5.group(h5.group(self._place(model), "vectors"), name)
+        return frozenset(h5.strings(group, "question", None)) if h5.holds(group, "question") else frozenset()
 
     def _place(self, model: str) -> h5py.Group:
         return h5.group(h5.group(self._file, "models"), model)

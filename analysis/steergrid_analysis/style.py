@@ -155,10 +155,11 @@ def round_up(value: float) -> float:
 
 
 def size_label(parameters: float) -> str:
-    """A number of parameters as people say it: 0.8M, 13B."""
+    """A number of parameters with two digits: 0.80M, 13B."""
     for power, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if parameters >= 0.0995 * power and (power > 1e3 or parameters >= 995):
-            return f"{parameters / power:.2g}{letter}" if parameters < 99.5 * power else f"{parameters / power:.0f}{letter}"
+            two = f"{parameters / power:#.2g}".rstrip(".")
+            return f"{two}{letter}" if parameters < 99.5 * power else f"{parameters / power:.0f}{letter}"
     return f"{parameters:g}"
 
 

@@ -37,7 +37,8 @@ class RunSummary:
     mass, mass_letters, n, top_token, top_token_share, letter_on_top. `layers` [layer]: span (score at +c - score at -c)
     and tilt (|effect of -c| - |effect of +c|), each with _low and _high, NaN where a sign is missing; push: what the layer
     is chosen by, the span or, where one sign was run, its effect. `best` indexes the layer that is reported;
-    `chosen_on` names the validation run that chose it (None: these same questions, so the effect there is optimistic)."""
+    `chosen_on` names the validation run that chose it (None: these same questions, so the effect there is optimistic).
+    `in_pairs` counts the questions that also stand in the pairs of the run's vectors."""
 
     model: str
     name: str
@@ -56,6 +57,7 @@ class RunSummary:
     reference: float | None
     best: int | None
     texts: frozenset[str]
+    in_pairs: int = 0
     chosen_on: str | None = None
     chooses_for: str | None = None
     note: str | None = None
@@ -187,9 +189,11 @@ def summarise(results: ResultFile, convention: str = "caa", resamples: int = met
     head = results.head
     models = []
     for name in results.models():
-        runs = [summarise_run(results.run(name, run), name, run, head.seed, convention, resamples)
+        sources = results.vectors_of(name)
+        pairs = {source: results.pair_texts(name, source) for source in sources}
+        runs = [summarise_run(results.run(name, run), name, run, head.seed, convention, resamples, pairs)
                 for run in results.runs_of(name)]
-        vectors = {source: results.vectors(name, source) for source in results.vectors_of(name)}
+        vectors = {source: results.vectors(name, source) for source in sources}
         models.append(ModelSummary(results.model(name), selection.choose_layers(runs),
                                    [summarise_vectors(found, source) for source, found in vectors.items()],
                                    between_sources(vectors)))
@@ -201,8 +205,9 @@ def _label(behavior: str, name: str) -> str:
 
 
 @np.errstate(all="ignore")  # what is not finite in the file is left out, not warned about
-def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention: str, resamples: int) -> RunSummary:
-    """All statistics of one run; `run` as ResultFile.run returns it."""
+def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention: str, resamples: int,
+                  pairs: dict[str, frozenset[str]] | None = None) -> RunSummary:
+    """All statistics of one run; `run` as ResultFile.run returns it, `pairs` the questions behind each vector source."""
     finished = run.isel(question=np.flatnonzero(run["done"].values))
     letters = tuple(str(letter) for letter in run["letter"].values)
     matching = finished["matching_letter"].values
@@ -221,7 +226,8 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
         layers=layers, baseline=_estimate(plain, weights),
         baseline_mass=float(metrics.mean(metrics.mass(finished["baseline_logprob"].values, letters, convention))),
         reference=reference, best=metrics.best_layer(layers["push"].values),
-        texts=frozenset(str(text) for text in run["text"].values))
+        texts=frozenset(str(text) for text in run["text"].values),
+        in_pairs=sum(str(text) in (pairs or {}).get(run.attrs["vectors"], ()) for text in run["text"].values))
 
 
 def _cell_statistics(run: xr.Dataset, score, plain, letters, convention: str, weights) -> xr.Dataset:

@@ -39,7 +39,7 @@ def best(sweep: SweepSummary) -> pd.DataFrame:
     their difference (span; empty unless both signs were run), and how much further -c moves the score than +c (tilt)."""
     return pd.DataFrame([_best_row(run) for run in sweep.runs], columns=[
         "model", "run", "behavior", "questions", "questions_done", *_with_ends("baseline"), "baseline_mass", "coefficient",
-        "best_layer", "layer_chosen_on", *_with_ends("score_minus"), *_with_ends("score_plus"), "mass_minus",
+        "coefficient_unit", "best_layer", "layer_chosen_on", *_with_ends("score_minus"), *_with_ends("score_plus"), "mass_minus",
         "mass_plus", *_with_ends("span"), *_with_ends("tilt")])
 
 
@@ -54,7 +54,8 @@ def _ends(name: str, estimate: Estimate | None) -> dict[str, float]:
 def _best_row(run: RunSummary) -> dict:
     row = {"model": run.model, "run": run.name, "behavior": _cell_text(run.behavior), "questions": run.questions,
            "questions_done": run.questions_done, "baseline_mass": run.baseline_mass, "coefficient": run.reference,
-           "best_layer": run.best_layer, "layer_chosen_on": run.chosen_on or run.name}
+           "coefficient_unit": _cell_text(run.coefficient_unit), "best_layer": run.best_layer,
+           "layer_chosen_on": run.chosen_on or run.name}
     row.update(_ends("baseline", run.baseline))
     if run.best is not None:
         row.update(_ends("score_plus", run.at_best(run.reference, "score")))
@@ -133,12 +134,14 @@ def best_latex(sweep: SweepSummary) -> str:
         low = run.at_best(-run.reference, "score")
         high = run.at_best(run.reference, "score")
         rows.append([latex_text(run.model), latex_text(run.label), str(run.questions_done), _percent(run.baseline),
-                     str(run.best_layer), f"{run.reference:g}", _percent(low), _percent(high),
-                     _percent(run.layer_at_best("span"))])
-    header = ["Model", "Behavior", "$n$", "$s(0)$", "$L$", "$c$", "$s(-c)$", "$s(+c)$", "$s(+c)-s(-c)$"]
+                     str(run.best_layer), _coefficient(run.reference, run.coefficient_unit), _percent(low), _percent(high),
+                     _percent(run.layer_at_best("span")),
+                     _masses(run.baseline_mass, run.mass_at_best(-run.reference), run.mass_at_best(run.reference))])
+    header = ["Model", "Behavior", "$n$", "$s(0)$", "$L$", "$c$", "$s(-c)$", "$s(+c)$", "$s(+c)-s(-c)$", "Mass (\\%)"]
     caption = (f"Score {_formula(sweep.convention)} in percent with 95\\,\\% bootstrap intervals over questions, at the "
-               f"layer $L$ where steering with $+c$ and $-c$ is furthest apart ({_choosers(sweep.reported)}).")
-    return _latex(header, rows, "llrrrrrrr", caption)
+               f"layer $L$ where steering with $+c$ and $-c$ is furthest apart ({_choosers(sweep.reported)}); "
+               "Mass is the letter mass at $0$, $-c$, $+c$.")
+    return _latex(header, rows, "llrrrrrrrr", caption)
 
 
 def _choosers(runs: list[RunSummary]) -> str:

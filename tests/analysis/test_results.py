@@ -10,7 +10,7 @@ import xarray as xr
 
 import made_up
 from made_up import BLOCKED, EVALUATE, EXTRACT, FAILED, VECTORS, Sweep
-from steergrid_analysis import open_results
+from steergrid_analysis import ResultFileError, open_results
 
 
 def test_the_head_says_what_ran(file_of):
@@ -29,6 +29,15 @@ def test_models_and_runs_come_in_the_order_of_the_plan_not_of_the_alphabet(file_
         assert results.models() == ["z-first", "a-second"]
         assert results.runs_of("z-first") == results.vectors_of("z-first") == ["refusal", "hedging"]
         assert results.model("a-second").n_layers == 4
+
+
+def test_a_wrong_name_is_answered_with_the_names_that_are_there(file_of):
+    with open_results(file_of()) as results:
+        for ask in (lambda: results.run("smal", "refusal"), lambda: results.runs_of("smal"), lambda: results.vectors_of("smal")):
+            with pytest.raises(ResultFileError, match="expected the group 'smal', found small, at /models/smal"):
+                ask()
+        with pytest.raises(ResultFileError, match="expected the group 'refusla', found hedging, refusal, at"):
+            results.run("small", "refusla")
 
 
 def test_a_run_is_labelled_by_question_layer_coefficient_and_letter(file_of):

@@ -30,7 +30,8 @@ def test_no_change_is_white_and_both_directions_differ_for_every_eye():
     assert low[0] > high[0] + 0.4 and high[2] > low[2] + 0.4  # red against blue: also apart without red-green vision
 
 
-@pytest.mark.parametrize("parameters, expected", [(210_000, "0.21M"), (800_000, "0.8M"), (3_100_000, "3.1M"), (40_000, "40k"),
+@pytest.mark.parametrize("parameters, expected", [(210_000, "0.21M"), (800_000, "0.80M"), (295_488, "0.30M"),
+                                                  (2_951_424, "3.0M"), (3_100_000, "3.1M"), (40_000, "40k"),
                                                   (6.74e9, "6.7B"), (13e9, "13B"), (69e9, "69B"), (176e9, "0.18T"), (12, "12")])
 def test_sizes_are_written_as_people_say_them(parameters, expected):
     assert style.size_label(parameters) == expected
