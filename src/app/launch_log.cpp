@@ -23,6 +23,9 @@ void log_summary(const std::string& output) {
       s.total.done, s.total.total, s.total.reused, s.total.failed, s.total.blocked, s.retries,
       std::max(0, s.launches - 1), hours, s.on_gpus ? "GPU" : "worker",
       s.seconds_at_work > 0 ? s.cells_computed / s.seconds_at_work : 0);
+  if (s.total.not_finite > 0)
+    spdlog::warn("{} of the units have values that are not finite: `steergrid status` and the report say where",
+                 s.total.not_finite);
 }
 
 }  // namespace steergrid

@@ -91,7 +91,7 @@ void print(const Status& s) {
   fmt::print("units  {} of {} done", s.total.done, s.total.total);
   if (s.total.failed > 0) fmt::print(", {} failed", s.total.failed);
   if (s.total.blocked > 0) fmt::print(", {} blocked", s.total.blocked);
-  if (s.total.suspect > 0) fmt::print(", {} interrupted", s.total.suspect);
+  if (s.total.suspect > 0) fmt::print(", {} {}", s.total.suspect, s.running ? "under way" : "interrupted");
   if (s.total.not_finite > 0) fmt::print(", {} with values that are not finite", s.total.not_finite);
   if (s.total.baseline_only > 0) fmt::print(", {} with baselines only", s.total.baseline_only);
   if (s.total.reused > 0) fmt::print(", {} reused from another file", s.total.reused);

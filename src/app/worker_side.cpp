@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 
 #include "app/memory_options.h"
@@ -85,8 +84,10 @@ bool WorkerSide::settle_memory(const ModelFacts& facts, const ModelSpec& spec, T
 /// How many units of the open model `rows` rows hold, of whichever kind has the smaller ones; at least 1.
 int WorkerSide::units_in(int model, std::int64_t rows) const {
   std::array<std::int64_t, 2> largest{};  // of an Extract, of an Evaluate unit
+  std::int64_t all = 0;
   for (const Unit& unit : prepared_.plan.units) {
     if (unit.model != model || unit.kind == UnitKind::Vectors) continue;
+    ++all;
     const bool extracts = unit.kind == UnitKind::Extract;
     const std::int64_t needs =
         extracts ? rows_of(*model_, extract_task(unit)) : rows_of(*model_, evaluate_task(unit, nullptr));
@@ -95,7 +96,7 @@ int WorkerSide::units_in(int model, std::int64_t rows) const {
   std::int64_t units = 1;
   for (const std::int64_t needs : largest)
     if (needs > 0) units = std::max(units, rows / needs);
-  return static_cast<int>(std::min<std::int64_t>(units, std::numeric_limits<int>::max()));
+  return static_cast<int>(std::clamp<std::int64_t>(all, 1, units));
 }
 
 /// Says what streaming cost: the figures that tell whether it was hidden behind the computation.

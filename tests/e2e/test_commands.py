@@ -70,6 +70,13 @@ def test_status_follows_a_run_and_counts_at_the_end(sweep, program):
     assert after["units"]["done"] == after["units"]["total"] > 0
 
 
+def test_values_that_are_not_finite_are_told_when_a_run_ends_and_by_status(sweep, program):
+    s = sweep(coefficients="[0, 1, 3.0e+38]", pairs=10, questions=3)
+    done = s.run(1, "--verbose")
+    assert done.returncode == 0 and "values that are not finite" in done.stdout, done.stdout
+    assert "with values that are not finite" in call(program, "status", s.output)
+
+
 def test_report_writes_a_page_figures_and_tables(sweep, program, tmp_path):
     s = sweep()
     s.must_run(1)
