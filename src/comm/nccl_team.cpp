@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -69,6 +70,7 @@ struct NcclTeam::State {
   void* parts = nullptr;
   void* registration = nullptr;
   std::size_t bytes = 0;
+  std::mutex calls;  // NCCL takes one call at a time on a communicator, questions too
   // The last transfer, for the watcher.
   std::mutex mutex;
   cudaEvent_t ended = nullptr;
@@ -76,24 +78,31 @@ struct NcclTeam::State {
   double since = 0;
   std::jthread watcher;
 
-  void settle(ncclResult_t result, const char* call);
+  void run(const char* call, const std::function<ncclResult_t()>& begin);
   void grow(std::size_t wanted);
   void release();
   void watch(const std::stop_token& over);
 };
 
-/// Waits until what `call` began is settled.
-void NcclTeam::State::settle(ncclResult_t result, const char* call) {
-  check_nccl(result, call);
+/// Begins `call` and waits until it is settled.
+void NcclTeam::State::run(const char* call, const std::function<ncclResult_t()>& begin) {
+  const auto ask = [this] {
+    ncclResult_t state = ncclSuccess;
+    check_nccl(ncclCommGetAsyncError(comm, &state), "ncclCommGetAsyncError");
+    return state;
+  };
+  const auto alone = [this](const auto& what) {
+    const std::lock_guard lock(calls);
+    return what();
+  };
   const double until = monotonic_seconds() + patience;
+  ncclResult_t result = alone(begin);
+  check_nccl(result, call);
   for (Patience patient; result == ncclInProgress; patient.rest()) {
     if (monotonic_seconds() > until)
       throw Error(ExitCode::RunAgain,
                   fmt::format("NCCL call {} has not ended in {:.0f} s: a member of the team is gone", call, patience));
-    ncclResult_t state = ncclSuccess;
-    check_nccl(ncclCommGetAsyncError(comm, &state), "ncclCommGetAsyncError");
-    check_nccl(state, call);
-    result = state;
+    check_nccl(result = alone(ask), call);
   }
 }
 
@@ -102,13 +111,19 @@ void NcclTeam::State::grow(std::size_t wanted) {
   if (wanted <= bytes) return;
   check_cuda(cudaStreamSynchronize(queue), "cudaStreamSynchronize");
   release();
+  cudaMemPool_t pool = nullptr;  // what it keeps of freed memory is not NCCL's to take
+  check_cuda(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+  check_cuda(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
   check_nccl(ncclMemAlloc(&parts, wanted), "ncclMemAlloc");
   bytes = wanted;
-  settle(ncclCommRegister(comm, parts, wanted, &registration), "ncclCommRegister");
+  run("ncclCommRegister", [&] { return ncclCommRegister(comm, parts, wanted, &registration); });
 }
 
 void NcclTeam::State::release() {
-  if (registration != nullptr) ncclCommDeregister(comm, registration);
+  if (registration != nullptr) {
+    const std::lock_guard lock(calls);
+    ncclCommDeregister(comm, registration);
+  }
   if (parts != nullptr) ncclMemFree(parts);
   parts = registration = nullptr;
   bytes = 0;
@@ -121,7 +136,7 @@ void NcclTeam::State::watch(const std::stop_token& over) {
     const std::lock_guard lock(mutex);
     if (!under_way) continue;
     ncclResult_t state = ncclSuccess;
-    ncclCommGetAsyncError(comm, &state);
+    if (const std::unique_lock turn(calls, std::try_to_lock); turn) ncclCommGetAsyncError(comm, &state);
     const bool broken = state != ncclSuccess && state != ncclInProgress;
     if (cudaEventQuery(ended) != cudaErrorNotReady) {
       under_way = false;  // done, or failed: the next wait on the queue says why
@@ -141,7 +156,8 @@ NcclTeam::NcclTeam(Team& members, int device, double patience) : members_(member
   const ncclUniqueId id = shared_id(members);
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
-  s.settle(ncclCommInitRankConfig(&s.comm, members.size(), id, members.rank(), &config), "ncclCommInitRankConfig");
+  s.run("ncclCommInitRankConfig",
+        [&] { return ncclCommInitRankConfig(&s.comm, members.size(), id, members.rank(), &config); });
   check_cuda(cudaEventCreateWithFlags(&s.ended, cudaEventDisableTiming), "cudaEventCreateWithFlags");
   s.watcher = std::jthread([&s](const std::stop_token& over) { s.watch(over); });
 }
@@ -180,7 +196,7 @@ std::vector<Matrix> NcclTeam::gather(Matrix mine) {
   for (std::size_t i = 0; i < n; ++i) parts[i].data = all + i * bytes;
   if (bytes == 0) return parts;
   check_cuda(cudaMemcpyAsync(parts[at].data, mine.data, bytes, cudaMemcpyDeviceToDevice, s.queue), "cudaMemcpyAsync");
-  s.settle(ncclAllGather(parts[at].data, all, bytes, ncclInt8, s.comm, s.queue), "ncclAllGather");
+  s.run("ncclAllGather", [&] { return ncclAllGather(parts[at].data, all, bytes, ncclInt8, s.comm, s.queue); });
   const std::lock_guard lock(s.mutex);
   check_cuda(cudaEventRecord(s.ended, s.queue), "cudaEventRecord");
   s.under_way = true;
