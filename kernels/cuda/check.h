@@ -10,7 +10,8 @@
 
 namespace steergrid::cuda {
 
-/// Throws Error if `status` is not success; out of memory gets its own sentence.
+/// Throws Error if `status` is not success: failed, or (run again) where the GPU is lost to this process. Out of memory
+/// gets its own sentence.
 void check(cudaError_t status, const char* call, const char* file, int line);
 void check(cublasStatus_t status, const char* call, const char* file, int line);
 

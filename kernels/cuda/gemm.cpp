@@ -24,12 +24,14 @@ cudaDataType_t cuda_type(DType dtype) {
   return CUDA_R_32F;
 }
 
+/// An attribute of an algorithm; one that this cuBLASLt does not know is nothing that could be accepted.
 template <class T>
 T configured(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttributes_t attribute) {
   T value = 0;
   std::size_t written = 0;
-  STEERGRID_CUDA(cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof value, &written));
-  return value;
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof value, &written);
+  return status == CUBLAS_STATUS_SUCCESS ? value : static_cast<T>(-1);
 }
 
 /// An algorithm's attributes, as one line.
@@ -97,7 +99,7 @@ const cublasLtMatmulAlgo_t& Gemm::pinned(const Key& key) {
   return it->second;
 }
 
-/// The heuristic's first answer that keeps the promises of gemm.h.
+/// The heuristic's first answer that keeps the promises of gemm.h. Throws Error naming all that were refused, and why.
 cublasLtMatmulAlgo_t Gemm::choose(const Key& key) const {
   Problem p(operand_, key, kGpuChunkRows);
   cublasLtMatmulPreferenceOpaque_t preference;
@@ -116,32 +118,39 @@ cublasLtMatmulAlgo_t Gemm::choose(const Key& key) const {
       cublasLtMatmulAlgoGetHeuristic(handle_, &p.operation, &p.weight, &p.in, &p.result, &p.result, &preference,
                                      static_cast<int>(found.size()), found.data(), &count);
   if (status != CUBLAS_STATUS_NOT_SUPPORTED) STEERGRID_CUDA(status);
-  for (int i = 0; i < count; ++i)
-    if (acceptable(found[static_cast<std::size_t>(i)], key)) return found[static_cast<std::size_t>(i)].algo;
+  std::string refused;
+  for (int i = 0; i < count; ++i) {
+    const std::string why = refusal(found[static_cast<std::size_t>(i)], key);
+    if (why.empty()) return found[static_cast<std::size_t>(i)].algo;
+    refused += fmt::format("; {}: {}", described(found[static_cast<std::size_t>(i)].algo), why);
+  }
   const auto [n, k, out, stride] = key;
   failed(
       "cuBLASLt offers {} algorithm(s) for {} products with N = {}, K = {} and {} results, none that keeps K whole, "
-      "needs no workspace and takes every number of rows; the first is {}",
-      count, name_of(operand_), n, k, name_of(out), count > 0 ? described(found[0].algo) : "none");
+      "needs no workspace and takes every number of rows{}",
+      count, name_of(operand_), n, k, name_of(out), refused);
 }
 
-bool Gemm::acceptable(const cublasLtMatmulHeuristicResult_t& found, const Key& key) const {
-  if (found.state != CUBLAS_STATUS_SUCCESS || found.workspaceSize != 0) return false;
+/// Why an algorithm does not keep the promises of gemm.h; empty if it does.
+std::string Gemm::refusal(const cublasLtMatmulHeuristicResult_t& found, const Key& key) const {
+  if (found.state != CUBLAS_STATUS_SUCCESS) return cublasLtGetStatusString(found.state);
+  if (found.workspaceSize != 0) return fmt::format("a workspace of {} bytes", found.workspaceSize);
   const auto split = configured<std::int32_t>(found.algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
   const auto reduction = configured<std::uint32_t>(found.algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
-  if (split < 0 || split > 1 || reduction != CUBLASLT_REDUCTION_SCHEME_NONE) return false;
+  if (split < 0 || split > 1 || reduction != CUBLASLT_REDUCTION_SCHEME_NONE) return "K is split";
   std::uint64_t numerics = 0;
   std::size_t written = 0;
-  STEERGRID_CUDA(cublasLtMatmulAlgoCapGetAttribute(&found.algo, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS, &numerics,
-                                                   sizeof numerics, &written));
+  if (cublasLtMatmulAlgoCapGetAttribute(&found.algo, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS, &numerics, sizeof numerics,
+                                        &written) != CUBLAS_STATUS_SUCCESS)
+    return "it does not say how it computes";
   if (operand_ == DType::Float32 &&
       (numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_OP_INPUT_TYPE_MASK) != CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_32F)
-    return false;
-  if (numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_16F) return false;
+    return "its inputs are not float32";
+  if (numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_16F) return "it adds in float16";
   for (const std::int64_t m :
        {std::int64_t{1}, std::int64_t{2}, std::int64_t{17}, std::int64_t{129}, kGpuChunkRows + 1})
-    if (!runs(found.algo, key, m)) return false;
-  return true;
+    if (!runs(found.algo, key, m)) return fmt::format("it does not take {} rows", m);
+  return "";
 }
 
 bool Gemm::runs(const cublasLtMatmulAlgo_t& algorithm, const Key& key, std::int64_t m) const {

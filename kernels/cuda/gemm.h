@@ -42,7 +42,7 @@ class Gemm {
   using Key = std::tuple<std::int64_t, std::int64_t, DType, std::int64_t>;  // N, K, output type and stride
   const cublasLtMatmulAlgo_t& pinned(const Key& key);
   cublasLtMatmulAlgo_t choose(const Key& key) const;
-  bool acceptable(const cublasLtMatmulHeuristicResult_t& found, const Key& key) const;
+  std::string refusal(const cublasLtMatmulHeuristicResult_t& found, const Key& key) const;
   bool runs(const cublasLtMatmulAlgo_t& algorithm, const Key& key, std::int64_t m) const;
 
   DType operand_;
