@@ -91,6 +91,9 @@ class Backend {
   virtual HostMemory allocate_host(std::size_t bytes) = 0;
   /// Returns when everything asked of this backend so far is done, and memory it used may be freed or written.
   virtual void wait() = 0;
+  /// The most bytes that this process has had, at a time and so far, of the memory its tensors lie in: on a GPU what
+  /// all its backends there allocated (not the CUDA context), on a CPU the whole process.
+  virtual std::int64_t peak_bytes() const = 0;
   /// Another backend of the same kind and device, with a queue of its own, for one other thread: the one that loads
   /// weights while this backend computes. What it has loaded serves both, and both load the same bits. May be called
   /// from that thread.

@@ -4,6 +4,7 @@
 // another; `linear`, `head` and `embed` read that through `panel`. Its view has the shape [N, K] but is not row-major.
 #include <omp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cassert>
 #include <cstdlib>
@@ -66,6 +67,12 @@ void CpuBackend::download(Matrix from, std::span<std::byte> to) {
 
 HostMemory CpuBackend::allocate_host(std::size_t bytes) {
   return {allocate_aligned(bytes), [](void* p) { std::free(p); }};
+}
+
+std::int64_t CpuBackend::peak_bytes() const {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} << 10;
 }
 
 /// With one thread: the cores belong to the backend that computes.

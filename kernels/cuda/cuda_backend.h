@@ -31,6 +31,7 @@ class CudaBackend final : public Backend {
   void download(Matrix from, std::span<std::byte> to) override;
   HostMemory allocate_host(std::size_t bytes) override;
   void wait() override;
+  std::int64_t peak_bytes() const override;
   std::unique_ptr<Backend> sibling() const override;
   Tensor load_weight(const HostMatrix& from) override;
   Tensor make_weight(const SyntheticPart& part) override;

@@ -76,6 +76,8 @@ HostMemory CudaBackend::allocate_host(std::size_t bytes) {
 
 void CudaBackend::wait() { stream_->wait(); }
 
+std::int64_t CudaBackend::peak_bytes() const { return stream_->peak_bytes(); }
+
 std::unique_ptr<Backend> CudaBackend::sibling() const {
   return std::make_unique<CudaBackend>(compute_, stream_->device());
 }

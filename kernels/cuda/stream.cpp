@@ -27,10 +27,8 @@ Stream::Stream(int device) : device_(device) {
   STEERGRID_CUDA(cudaSetDevice(device));
   STEERGRID_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   // Freed memory stays with the process: passes ask for the same buffers again and again.
-  cudaMemPool_t pool = nullptr;
-  STEERGRID_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
   std::uint64_t keep = ~std::uint64_t{0};
-  STEERGRID_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+  STEERGRID_CUDA(cudaMemPoolSetAttribute(pool(), cudaMemPoolAttrReleaseThreshold, &keep));
 }
 
 Stream::~Stream() {
@@ -42,12 +40,32 @@ void Stream::wait() const { STEERGRID_CUDA(cudaStreamSynchronize(stream_)); }
 
 void* Stream::allocate(std::size_t bytes) const {
   void* memory = nullptr;
-  if (bytes > 0) STEERGRID_CUDA(cudaMallocAsync(&memory, bytes, stream_));
+  if (bytes == 0) return memory;
+  cudaError_t status = cudaMallocAsync(&memory, bytes, stream_);
+  if (status == cudaErrorMemoryAllocation) {  // what was freed is kept in pieces of other sizes
+    cudaGetLastError();
+    wait();
+    STEERGRID_CUDA(cudaMemPoolTrimTo(pool(), 0));
+    status = cudaMallocAsync(&memory, bytes, stream_);
+  }
+  cuda::check(status, "cudaMallocAsync", __FILE__, __LINE__);
   return memory;
 }
 
 void Stream::free(void* memory) const noexcept {
   if (memory != nullptr) cudaFreeAsync(memory, stream_);  // destructors call this: a failure shows at the next call
+}
+
+cudaMemPool_t Stream::pool() const {
+  cudaMemPool_t pool = nullptr;
+  STEERGRID_CUDA(cudaDeviceGetDefaultMemPool(&pool, device_));
+  return pool;
+}
+
+std::int64_t Stream::peak_bytes() const {
+  std::uint64_t bytes = 0;
+  STEERGRID_CUDA(cudaMemPoolGetAttribute(pool(), cudaMemPoolAttrUsedMemHigh, &bytes));
+  return static_cast<std::int64_t>(bytes);
 }
 
 Staging::Staging(std::shared_ptr<const Stream> stream) : stream_(std::move(stream)) {

@@ -33,11 +33,15 @@ class Stream {
   int device() const { return device_; }
   /// Waits for all that was queued; throws Error if any of it failed.
   void wait() const;
-  /// Memory in stream order, aligned to 256 bytes; null for 0 bytes.
+  /// Memory in stream order, aligned to 256 bytes; null for 0 bytes. Waits for the stream where memory is short.
   void* allocate(std::size_t bytes) const;
   void free(void* memory) const noexcept;
+  /// The most bytes that this process's streams on the device have held at a time so far.
+  std::int64_t peak_bytes() const;
 
  private:
+  cudaMemPool_t pool() const;
+
   int device_;
   cudaStream_t stream_ = nullptr;
 };

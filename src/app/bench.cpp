@@ -1,7 +1,6 @@
 #include "app/bench.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -87,12 +86,6 @@ void leave_page_cache(const std::string& folder) {
   }
 }
 
-double most_resident_bytes() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) * 1024;
-}
-
 /// As a worker plans its memory; of a stream, too, no more rows than asked for.
 Fit planned(const Prepared& p, const TokenCounts& tokens, const BenchOptions& o, bool on_gpu) {
   const ModelPlan& model = p.plan.models.front();
@@ -119,10 +112,10 @@ void time_phase(const BenchOptions& o, const LoadedModel& model, const std::func
     const LayerTraffic before = model.llama->traffic();
     const double start = monotonic_seconds();
     phase();
-    to.times.push_back(seconds_since(start));
-    to.traffic = since(before, model.llama->traffic());
+    const double seconds = seconds_since(start);
+    to.runs.push_back({seconds, since(before, model.llama->traffic())});
   }
-  std::ranges::sort(to.times);
+  std::ranges::sort(to.runs, {}, &BenchPhase::Run::seconds);
 }
 
 /// Extraction, then the grid under the vectors that it gave. Before the clock a few items go through the model: once,
@@ -183,7 +176,7 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   r.weight_bytes =
       static_cast<double>(plan.facts.shape.parameters()) * static_cast<double>(size_of(backend->weight_dtype()));
   const Fit fit = planned(p, tokens, options, r.backend == "cuda");
-  r.planned_bytes = static_cast<double>(fit.memory.total());
+  r.planned_bytes = static_cast<double>(fit.memory.total() - (r.backend == "cuda" ? fit.memory.base : 0));
   const double start = monotonic_seconds();
   const LoadedModel model = load_model(p.spec.models.front(), plan.facts, std::move(backend), team,
                                        options.streamed ? Residence::Streamed : Residence::Resident);
@@ -192,7 +185,7 @@ BenchResult bench(const BenchOptions& options, const std::function<std::unique_p
   model.backend->download(norm, waited);  // waits for what was queued
   r.load_seconds = seconds_since(start);
   time_phases(options, p, model, {fit.rows, false, fit.chunk_rows}, r);
-  r.resident_bytes = most_resident_bytes();
+  r.peak_bytes = static_cast<double>(model.backend->peak_bytes());
   return r;
 }
 

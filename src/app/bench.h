@@ -31,13 +31,16 @@ struct BenchOptions {
       std::numeric_limits<std::int64_t>::max();  // bytes that it may fill: fewer rows a chunk if need be
 };
 
-/// A timed phase: wall times, ascending, and the FLOPs that are necessary for it once (plan/cost.h).
+/// A phase that was run several times, the fastest first, and the FLOPs that are necessary for it once (plan/cost.h).
 struct BenchPhase {
-  std::vector<double> times;
+  struct Run {
+    double seconds = 0;    // wall time
+    LayerTraffic traffic;  // zeros where weights are resident
+  };
+  std::vector<Run> runs;
   double flops = 0;
-  LayerTraffic traffic;                                       // of one repeat; zeros where weights are resident
-  double seconds() const { return times[times.size() / 2]; }  // the median; of an even number the slower of two
-  double tflops() const { return flops / seconds() / 1e12; }
+  const Run& median() const { return runs[runs.size() / 2]; }  // of an even number the slower of two
+  double tflops() const { return flops / median().seconds / 1e12; }
 };
 
 struct BenchResult {
@@ -52,9 +55,9 @@ struct BenchResult {
   double load_seconds = 0;   // until the backend holds all weights
   double weight_bytes = 0;   // as the backend keeps them
   BenchPhase extract, grid;
-  double naive_flops = 0;     // of the grid, one full forward a question, layer and coefficient
-  double planned_bytes = 0;   // what `plan` says of this model and pass
-  double resident_bytes = 0;  // of the process, at most
+  double naive_flops = 0;    // of the grid, one full forward a question, layer and coefficient
+  double planned_bytes = 0;  // what `plan` says of this model and pass, on a GPU without the CUDA context
+  double peak_bytes = 0;     // Backend::peak_bytes
 };
 
 /// `make_backend` is called once. Throws Error for a model that cannot be loaded, and whatever its units throw.

@@ -34,10 +34,13 @@ std::string hardware(const Options& o) {
 }
 
 nlohmann::ordered_json json_of(const BenchPhase& phase, double peak) {
+  const BenchPhase::Run& median = phase.median();
+  nlohmann::ordered_json times = nlohmann::ordered_json::array();
+  for (const BenchPhase::Run& run : phase.runs) times.push_back(run.seconds);
   nlohmann::ordered_json j = {
-      {"seconds", phase.seconds()}, {"times", phase.times}, {"flops", phase.flops}, {"tflops", phase.tflops()}};
-  j["bytes_streamed"] = phase.traffic.bytes_read;
-  j["seconds_waited_for_blocks"] = phase.traffic.seconds_waited;
+      {"seconds", median.seconds}, {"times", times}, {"flops", phase.flops}, {"tflops", phase.tflops()}};
+  j["bytes_streamed"] = median.traffic.bytes_read;
+  j["seconds_waited_for_blocks"] = median.traffic.seconds_waited;
   j["share_of_peak"] = peak > 0 ? nlohmann::ordered_json(phase.tflops() / peak) : nlohmann::ordered_json();
   return j;
 }
@@ -68,17 +71,18 @@ nlohmann::ordered_json json_of(const BenchResult& r, const Options& o) {
           {"grid", json_of(r.grid, o.peak)},
           {"naive_grid_flops", r.naive_flops},
           {"planned_bytes", r.planned_bytes},
-          {"resident_bytes", r.resident_bytes}};
+          {"peak_bytes", r.peak_bytes}};
 }
 
 void print_phase(const char* name, const BenchPhase& phase, double peak) {
-  fmt::print("| {} | {:.3f} s ({:.3f} to {:.3f} in {}) | {:.3g} necessary FLOPs | {:.4g} TFLOP/s{} |\n", name,
-             phase.seconds(), phase.times.front(), phase.times.back(), phase.times.size(), phase.flops, phase.tflops(),
+  const auto& [seconds, traffic] = phase.median();
+  fmt::print("| {} | {:.3f} s ({:.3f} to {:.3f} in {}) | {:.3g} necessary FLOPs | {:.4g} TFLOP/s{} |\n", name, seconds,
+             phase.runs.front().seconds, phase.runs.back().seconds, phase.runs.size(), phase.flops, phase.tflops(),
              peak > 0 ? fmt::format(", {:.1f} % of {:g}", 100 * phase.tflops() / peak, peak) : "");
-  const auto gigabytes = static_cast<double>(phase.traffic.bytes_read) / 1e9;
+  const auto gigabytes = static_cast<double>(traffic.bytes_read) / 1e9;
   if (gigabytes > 0)
     fmt::print("| {}: blocks | {:.3f} s waited | {:.3f} GB read | {:.3g} GB/s over the phase |\n", name,
-               phase.traffic.seconds_waited, gigabytes, gigabytes / phase.seconds());
+               traffic.seconds_waited, gigabytes, gigabytes / seconds);
 }
 
 void print(const BenchResult& r, const Options& o) {
@@ -92,8 +96,9 @@ void print(const BenchResult& r, const Options& o) {
              r.synthetic ? ", made not read" : "", r.weight_bytes / 1e9 / r.load_seconds);
   print_phase("extract", r.extract, o.peak);
   print_phase("grid", r.grid, o.peak);
-  fmt::print("| memory of the process, at most | {:.3f} GB | planned for the rank {:.3f} GB | |\n",
-             r.resident_bytes / 1e9, r.planned_bytes / 1e9);
+  fmt::print("| memory {}, at most | {:.3f} GB | planned for it {:.3f} GB | {:.1f} % |\n",
+             o.backend == "cuda" ? "allocated on the GPU" : "of the process", r.peak_bytes / 1e9, r.planned_bytes / 1e9,
+             100 * r.peak_bytes / r.planned_bytes);
 }
 
 void run(Options& o) {

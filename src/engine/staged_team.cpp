@@ -11,7 +11,10 @@ std::vector<Matrix> StagedTeam::gather(Matrix mine) {
   std::vector<Matrix> parts = members_.gather(on_host);
   parts_.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
-    if (parts_[i].view().bytes() < mine.bytes()) parts_[i] = backend_->allocate(mine.rows, mine.cols, mine.dtype);
+    if (parts_[i].view().bytes() < mine.bytes()) {
+      parts_[i] = {};  // before there is another
+      parts_[i] = backend_->allocate(mine.rows, mine.cols, mine.dtype);
+    }
     const std::span bytes(parts[i].as<const std::byte>(), mine.bytes());
     parts[i].data = parts_[i].view().data;
     backend_->upload(parts[i], bytes);

@@ -24,6 +24,16 @@ TEST_F(CudaMemory, LetsATensorOutliveItsBackend) {
   t = Tensor();
 }
 
+TEST_F(CudaMemory, RemembersTheMostThatWasHeld) {
+  constexpr std::int64_t kBytes = std::int64_t{64} << 20;
+  const auto on = gpu(DType::Float32);
+  { const Tensor large = on->allocate(kBytes / 4, 1, DType::Float32); }
+  const std::int64_t most = on->peak_bytes();
+  EXPECT_GE(most, kBytes);
+  const Tensor small = on->allocate(1, 1, DType::Float32);
+  EXPECT_EQ(on->peak_bytes(), most);
+}
+
 TEST_F(CudaMemory, SaysThatMemoryIsOut) {
   const auto on = gpu(DType::Float32);
   EXPECT_THROW(on->allocate(std::int64_t{1} << 24, std::int64_t{1} << 22, DType::Float32), Error);

@@ -6,5 +6,5 @@
 using cublasLtHandle_t = void*;
 struct cublasLtMatmulAlgo_t {};
 struct cublasLtMatmulHeuristicResult_t {};
-enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0 };
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0, CUBLAS_STATUS_EXECUTION_FAILED = 13 };
 inline const char* cublasLtGetStatusString(cublasStatus_t) { return "emulated"; }

@@ -66,8 +66,16 @@ class Arena {
     open(true);
     std::memset(found, kFresh, bytes + kBehind);
     open(false);
+    held_ += bytes;
+    peak_ = std::max(peak_, held_);
     return found;
   }
+  /// In stream order `memory` is free from here on, though queued work may still use it.
+  void give_back(void* memory) {
+    if (const auto it = sizes_.find(static_cast<std::byte*>(memory)); it != sizes_.end()) held_ -= it->second.asked;
+  }
+  std::uint64_t peak() const { return peak_; }
+  void forget_peak() { peak_ = held_; }
   /// While open.
   void free(void* memory) {
     const auto it = sizes_.find(static_cast<std::byte*>(memory));
@@ -91,6 +99,7 @@ class Arena {
   };
   std::byte* start_;
   std::size_t used_ = 0;
+  std::uint64_t held_ = 0, peak_ = 0;  // bytes that were asked for and not given back
   std::map<std::byte*, Size> sizes_;
   std::multimap<std::size_t, std::byte*> free_;
 };
@@ -137,6 +146,11 @@ void Stream::run_until(std::uint64_t n) {
   arena().open(false);
 }
 
+bool& in_pieces() {
+  static bool so = false;
+  return so;
+}
+
 std::size_t& allowed_shared(const void* kernel) {
   static std::map<const void*, std::size_t> allowed;
   const Turn turn(gate());
@@ -156,6 +170,10 @@ void launch(const char* name, dim3 grid, dim3 block, std::size_t shared_bytes, s
 
 using steergrid::emulated::arena;
 
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
@@ -182,13 +200,31 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t*, int) { return cudaSuccess; }
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr what, void*) {
+  const steergrid::emulated::Turn turn(steergrid::emulated::gate());
+  if (what == cudaMemPoolAttrUsedMemHigh) arena().forget_peak();
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr what, void* value) {
+  if (what != cudaMemPoolAttrUsedMemHigh) return cudaErrorInvalidValue;
+  const steergrid::emulated::Turn turn(steergrid::emulated::gate());
+  *static_cast<std::uint64_t*>(value) = arena().peak();
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
+  const steergrid::emulated::Turn turn(steergrid::emulated::gate());
+  steergrid::emulated::in_pieces() = false;
+  return cudaSuccess;
+}
 cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t) {
   const steergrid::emulated::Turn turn(steergrid::emulated::gate());
+  if (steergrid::emulated::in_pieces()) return cudaErrorMemoryAllocation;
   *memory = arena().allocate(bytes);
   return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  const steergrid::emulated::Turn turn(steergrid::emulated::gate());
+  arena().give_back(memory);
   stream->queue([memory] { arena().free(memory); });
   return cudaSuccess;
 }
