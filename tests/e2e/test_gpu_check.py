@@ -61,6 +61,25 @@ def test_it_says_where_no_disk_holds_the_model_that_streams(tmp_path):
     assert done.returncode == 0 and "not run (4820 MB wanted" in done.stdout and "4000 free" in done.stdout
 
 
+def test_it_says_where_the_disk_is_too_slow_and_passes_all_the_same(tmp_path):
+    done = gpu_check(tmp_path, steergrid='case "$1 $*" in "bench "*streamed*) exit 124;; esac; ' + BENCH)
+    assert done.returncode == 0 and "not measured, this disk is too slow for 1 layers" in done.stdout
+
+
+def test_it_tries_nccl_between_all_gpus_there_are(tmp_path):
+    done = gpu_check(tmp_path, gpu="GPU 0: one\nGPU 1: another")
+    assert done.returncode == 0 and "| test_nccl_np2 | 2 | 0 | 0 |" in done.stdout
+
+
+def test_it_finds_the_cuda_libraries_of_a_python(tmp_path):
+    packages = tmp_path / "packages" / "nvidia"
+    packages.mkdir(parents=True)
+    (packages / "__init__.py").touch()
+    shown = BENCH.replace("if [", 'echo "libraries: $LD_LIBRARY_PATH"; if [', 1)
+    done = gpu_check(tmp_path, steergrid=shown, python3=f'echo "{packages}"')
+    assert f"{packages}/cu13/lib:{packages}/nccl/lib\n" in done.stdout
+
+
 def test_it_names_a_bundle_that_does_not_start(tmp_path):
     done = gpu_check(tmp_path, steergrid="echo no libcudart.so.13 >&2; exit 127")
     assert done.returncode == 1 and "no libcudart.so.13" in done.stderr and "does not start here" in done.stderr
