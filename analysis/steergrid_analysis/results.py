@@ -20,7 +20,7 @@ from . import h5, sched
 from .h5 import ResultFileError
 from .sched import DONE, Failure, UnitCounts
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +56,7 @@ class ModelInfo:
     n_parameters: int
     vocab_size: int
     tensor_parallel: int
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the weights are made up, so that no answer means anything."""
-        return self.path.startswith("random:")
+    synthetic: bool  # the weights were never trained: no answer means anything
 
 
 def open_results(path: str | os.PathLike[str]) -> ResultFile:
@@ -164,7 +160,7 @@ class ResultFile:
         texts = {name: h5.attribute_text(place, name, unknown) for name in ("path", "identity", "format", "dtype", "residual")}
         numbers = {name: h5.attribute_int(place, name)
                    for name in ("n_layers", "hidden_size", "n_parameters", "vocab_size", "tensor_parallel")}
-        return ModelInfo(name=model, **texts, **numbers)
+        return ModelInfo(name=model, **texts, **numbers, synthetic=h5.attribute_int(place, "synthetic") != 0)
 
     def vectors(self, model: str, name: str) -> xr.Dataset:
         """mean [layer, hidden], scale, mean_norm, residual_norm [layer]; NaN until the vectors unit is done.

@@ -87,7 +87,8 @@ Prepared prepare(const std::string& spec_file, Look look, bool full_hash,
     p.facts.push_back({.shape = source.shape(),
                        .dtype = choice.dtype,
                        .tensor_parallel = choice.tensor_parallel,
-                       .identity = choice.identity});
+                       .identity = choice.identity,
+                       .synthetic = source.config().synthetic});
   }
   p.plan = make_plan(p.spec, p.facts);
   return p;

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "plan/teams.h"
-#include "spec/problems.h"
 
 namespace steergrid {
 
@@ -45,29 +44,11 @@ void by_all(Team& everybody, const std::function<void()>& step) {
     if (code != std::byte{0}) throw Error(static_cast<ExitCode>(code), sentence);
 }
 
-namespace {
-
-/// That there are ranks for a team of every model: here, so that one rank says it, and for all models.
-void check_ranks(const Prepared& p, int ranks) {
-  SpecProblems problems;
-  for (const ModelPlan& m : p.plan.models) {
-    const ModelSpec& model = p.spec.models[static_cast<std::size_t>(m.model)];
-    try {
-      teams_of(ranks, m.facts.tensor_parallel, model.name.c_str());
-    } catch (const Error& e) {
-      problems.add_lines(model.tensor_parallel_mark, e.what());
-    }
-  }
-  problems.throw_if_any();
-}
-
-}  // namespace
-
 Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash, const GpuChoice& gpus) {
   Prepared p;
   const std::vector<std::byte> word = by_rank_0(everybody, [&] {
     p = prepare(spec_file, Look::AtEverything, full_hash, std::nullopt, gpus);
-    check_ranks(p, everybody.size());
+    teams_of_models(p.spec, p.plan, everybody.size());  // here, so that one rank says what does not fit
     return encode(p);
   });
   if (everybody.rank() == 0) {

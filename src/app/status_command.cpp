@@ -12,7 +12,6 @@
 #include "app/untrusted_result.h"
 #include "base/clock.h"
 #include "batch/slurm.h"
-#include "engine/model_source.h"
 #include "farm/progress.h"
 #include "spec/problems.h"
 #include "spec/sweep_spec.h"
@@ -43,7 +42,7 @@ nlohmann::json json_of(const Status& s) {
   for (const auto& m : s.models)
     models.push_back({{"name", m.name},
                       {"path", m.path},
-                      {"synthetic", is_made_up(m.path)},
+                      {"synthetic", m.synthetic},
                       {"extract", json_of(m.extract)},
                       {"vectors", json_of(m.vectors)},
                       {"evaluate", json_of(m.evaluate)},
@@ -68,6 +67,7 @@ nlohmann::json json_of(const Status& s) {
                    {"cells_per_second", s.cells_per_second},
                    {"finished", s.finished()},
                    {"launches", s.launches},
+                   {"under_way", s.under_way},
                    {"retries", s.retries},
                    {"worker_hours", s.worker_seconds / 3600},
                    {"seconds_at_work", s.seconds_at_work},
@@ -91,7 +91,8 @@ void print(const Status& s) {
   fmt::print("units  {} of {} done", s.total.done, s.total.total);
   if (s.total.failed > 0) fmt::print(", {} failed", s.total.failed);
   if (s.total.blocked > 0) fmt::print(", {} blocked", s.total.blocked);
-  if (s.total.suspect > 0) fmt::print(", {} {}", s.total.suspect, s.running ? "under way" : "interrupted");
+  if (s.under_way > 0) fmt::print(", {} under way", s.under_way);
+  if (s.interrupted() > 0) fmt::print(", {} interrupted", s.interrupted());
   if (s.total.not_finite > 0) fmt::print(", {} with values that are not finite", s.total.not_finite);
   if (s.total.baseline_only > 0) fmt::print(", {} with baselines only", s.total.baseline_only);
   if (s.total.reused > 0) fmt::print(", {} reused from another file", s.total.reused);
@@ -107,7 +108,7 @@ void print(const Status& s) {
                m.extract.total, m.vectors.done, m.vectors.total, m.evaluate.done, m.evaluate.total, m.cells_done,
                m.cells);
   for (const auto& m : s.models)
-    if (is_made_up(m.path)) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
+    if (m.synthetic) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
   for (const auto& f : s.failures)
     fmt::print("  unit {} ({} of {} on {}, items {}-{}) {} after {} attempt(s): {}\n", f.unit, name_of(f.kind),
                f.target, f.model, f.first, f.first + f.count - 1,
@@ -155,12 +156,14 @@ void print_value(const nlohmann::json& all, const std::string& path) {
     if (value.is_structured())
       for (const auto& [name, ignored] : value.items()) known.push_back(name);
     if (std::find(known.begin(), known.end(), key) == known.end())
-      bad_input("--get {}: expected keys of `status --json`, found {} where there is {}{}", path, in_quotes(key),
-                known.empty() ? "nothing" : fmt::format("{}", fmt::join(known, ", ")), suggestion(key, known));
+      bad_input("--get {}: expected keys of `status --json`, found {}; the keys there are {}{}", path, in_quotes(key),
+                known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")), suggestion(key, known));
     nlohmann::json inner = value.is_array() ? value[std::stoul(key)] : value[key];
     value = std::move(inner);
   }
-  std::cout << (value.is_string() ? value.get<std::string>() : value.dump()) << '\n';
+  std::cout << (value.is_string() ? value.get<std::string>()
+                                  : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
+            << '\n';
 }
 
 struct StatusOptions {
@@ -195,7 +198,7 @@ void show_status(StatusOptions options) {
   if (!options.value.empty())
     print_value(all, options.value);
   else if (options.json)
-    std::cout << all.dump(1) << '\n';
+    std::cout << all.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else {
     print(status);
     if (job && !status.finished()) print(*job);

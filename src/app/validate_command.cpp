@@ -13,12 +13,10 @@ namespace {
 void validate(const std::string& spec_file) {
   const double start = monotonic_seconds();
   const Prepared p = prepare(spec_file, Look::AtEverything, false, std::nullopt);
-  for (const ModelSpec& model : p.spec.models) {
-    const ModelSource source(model.path);
-    fmt::print("model {}: {}, {}\n", model.name,
-               is_made_up(model.path) ? "synthetic, weights are made up" : "tensors as config.json says",
-               name_of(source.dtype()));
-  }
+  for (std::size_t i = 0; i < p.facts.size(); ++i)
+    fmt::print("model {}: {}, {}\n", p.spec.models[i].name,
+               p.facts[i].synthetic ? "synthetic, weights are made up" : "tensors as config.json says",
+               name_of(ModelSource(p.spec.models[i].path).dtype()));
   for (const VectorSource& v : p.spec.vectors) fmt::print("pairs {}: {} items\n", v.name, v.pairs.items.size());
   for (const RunSpec& r : p.spec.runs) fmt::print("questions {}: {} items\n", r.name, r.questions.items.size());
   for (const std::string& line : warnings_of(p.spec)) fmt::print(stderr, "warning: {}\n", line);

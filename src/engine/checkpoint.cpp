@@ -120,7 +120,7 @@ std::string what_lies_in(const fs::path& root) {
   if (!fs::is_directory(root, error)) return "no such folder";
   for (const char* name : {kSingle, kIndex})
     if (fs::is_symlink(root / name, error))
-      return fmt::format("the link {} to {}, which is not there", name,
+      return fmt::format("the link {} to {}, which is not there or cannot be reached", name,
                          shown(fs::read_symlink(root / name, error).string()));
   std::set<std::string> names, shards;
   for (auto entry = fs::directory_iterator(root, error); !error && entry != fs::directory_iterator();
@@ -128,6 +128,7 @@ std::string what_lies_in(const fs::path& root) {
     const fs::path name = entry->path().filename();
     (name.extension() == ".safetensors" ? shards : names).insert(shown(name.string()));
   }
+  if (error) return fmt::format("a folder that cannot be read ({})", error.message());
   if (names.contains("pytorch_model.bin") || names.contains("pytorch_model.bin.index.json"))
     return "only pytorch_model.bin: save the model with safe_serialization=True";
   if (!shards.empty())

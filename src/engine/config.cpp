@@ -182,7 +182,7 @@ ModelConfig read_config(const std::string& folder) {
     problems.add("bos_token_id: expected a token below vocab_size {}, found {}", config.shape.vocabulary,
                  config.bos_token);
   const json* name = reader.value("_name_or_path");
-  config.made_up = name != nullptr && name->is_string() && is_synthetic(name->get_ref<const std::string&>());
+  config.synthetic = name != nullptr && name->is_string() && is_synthetic(name->get_ref<const std::string&>());
   config.torch_dtype = read_dtype(reader, problems);
   problems.throw_if_any(file.path());
   return config;

@@ -17,7 +17,7 @@ struct ModelConfig {
   float rope_theta = 10000.0f;
   int max_positions = 0;  // max_position_embeddings
   std::int32_t bos_token = 1;
-  bool made_up = false;              // _name_or_path is that of a synthetic model
+  bool synthetic = false;            // weights that nobody trained: _name_or_path is that of a synthetic model
   std::optional<DType> torch_dtype;  // what the checkpoint says it holds
 };
 

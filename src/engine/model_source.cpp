@@ -1,6 +1,5 @@
 #include "engine/model_source.h"
 
-#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -9,16 +8,6 @@
 #include "engine/synthetic_model.h"
 
 namespace steergrid {
-
-bool is_made_up(const std::string& path) {
-  if (is_synthetic(path)) return true;
-  try {
-    std::error_code ignored;
-    return std::filesystem::is_regular_file(path + "/config.json", ignored) && read_config(path).made_up;
-  } catch (const Error&) {
-    return false;
-  }
-}
 
 ModelSource::ModelSource(std::string path) : path_(std::move(path)) {
   if (is_synthetic(path_)) {

@@ -13,10 +13,6 @@
 
 namespace steergrid {
 
-/// Whether a model's weights are made up: "random:..." itself, or a checkpoint that make-model wrote, whose config.json
-/// keeps that name. A folder that is not there, or holds no such file, is none; never throws.
-bool is_made_up(const std::string& path);
-
 class ModelSource {
  public:
   /// Reads config and headers (or the name). Throws Error saying what is wrong with them.

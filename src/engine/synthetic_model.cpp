@@ -199,6 +199,7 @@ SyntheticModel parse_synthetic(std::string_view path) {
   s.vocabulary = numbers.get("vocabulary", 32000);
   model.config.max_positions = numbers.get("positions", 4096);
   model.config.rms_norm_eps = 1e-5f;
+  model.config.synthetic = true;
   check_shape(s, numbers.get("head_size", 0) > 0, problems);
   problems.throw_if_any(shown(path));
   return model;

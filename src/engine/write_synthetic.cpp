@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/in_background.h"
 #include "engine/byte_tokenizer.h"
 #include "engine/weights.h"
 
@@ -149,7 +150,7 @@ void write_shards(const SyntheticModel& model, const std::vector<Shard>& shards,
   };
   std::vector<std::future<void>> writers;
   for (std::size_t n = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, shards.size()); n > 0; --n)
-    writers.push_back(std::async(std::launch::async, work));
+    writers.push_back(in_background(work));
   for (auto& writer : writers) writer.wait();
   for (auto& writer : writers) writer.get();
 }

@@ -17,7 +17,8 @@ struct ModelFacts {
   ModelShape shape;
   DType dtype = DType::Float32;  // of weights and GEMM inputs
   int tensor_parallel = 1;
-  std::string identity;  // of the checkpoint
+  std::string identity;    // of the checkpoint
+  bool synthetic = false;  // weights that nobody trained: what it answers means nothing
 };
 
 enum class UnitKind : std::uint8_t { Extract = 0, Vectors = 1, Evaluate = 2 };

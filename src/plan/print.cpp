@@ -9,7 +9,6 @@
 #include "base/fingerprint.h"
 #include "plan/table.h"
 #include "plan/teams.h"
-#include "spec/problems.h"
 
 namespace steergrid {
 
@@ -88,18 +87,10 @@ std::string memory_line(const MemoryModel& m) {
 
 std::string teams_table(const SweepSpec& spec, const Plan& plan, int ranks) {
   Table table({"model", "teams", "ranks a team", "workers", "idle"});
-  SpecProblems problems;
-  for (const ModelPlan& m : plan.models) {
-    const std::string& name = spec_of(spec, m).name;
-    try {
-      const Teams t = teams_of(ranks, m.facts.tensor_parallel, name.c_str());
-      table.add(
-          {name, std::to_string(t.teams), std::to_string(t.degree), std::to_string(t.workers), std::to_string(t.idle)});
-    } catch (const Error& e) {
-      problems.add_lines({}, e.what());
-    }
-  }
-  problems.throw_if_any();
+  const std::vector<Teams> teams = teams_of_models(spec, plan, ranks);
+  for (std::size_t i = 0; i < teams.size(); ++i)
+    table.add({spec_of(spec, plan.models[i]).name, std::to_string(teams[i].teams), std::to_string(teams[i].degree),
+               std::to_string(teams[i].workers), std::to_string(teams[i].idle)});
   const char* roles = ranks == 1 ? "the rank coordinates and computes" : "rank 0 coordinates, the others compute";
   return fmt::format("teams on {} rank{}: {}\n{}", ranks, ranks == 1 ? "" : "s", roles, table.text());
 }

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/in_background.h"
 #include "engine/chat_format.h"
 
 namespace steergrid {
@@ -43,8 +44,9 @@ std::vector<PairTokens> tokenize_pairs(const Tokenizer& tokenizer, PromptFormat 
       pairs[i] = tokenize_pair(tokenizer, format, items[i]);
   };
   std::vector<std::future<void>> parts;
-  for (std::size_t first = 0; first < items.size(); first += share)
-    parts.push_back(std::async(threads == 1 ? std::launch::deferred : std::launch::async, work, first));
+  parts.push_back(std::async(std::launch::deferred, work, std::size_t{0}));  // this thread's own, while it waits
+  for (std::size_t first = share; first < items.size(); first += share)
+    parts.push_back(in_background([&work, first] { work(first); }));
   for (auto& part : parts) part.wait();
   for (auto& part : parts) part.get();
   return pairs;

@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kAttempts = 50;
 constexpr std::time_t kAbandonedAfter = 600;  // seconds without a heartbeat
+constexpr std::time_t kTakeover = 60;         // seconds: far more than a takeover lasts
 
 std::string this_host() {
   std::array<char, 256> name{};
@@ -63,11 +64,16 @@ LockOwner read_owner(const std::string& file) {
   failed("{}: another run writes to it: {}; if that is not so, remove {}", output, owner.text(), file);
 }
 
+/// Seconds since its last change; 0 if it is not there.
+std::time_t age_of(const std::string& file) {
+  struct stat info = {};
+  return ::stat(file.c_str(), &info) == 0 ? std::time(nullptr) - info.st_mtime : 0;
+}
+
 bool abandoned(const std::string& file, const LockOwner& owner) {
   if (owner.pid > 0 && owner.host == this_host())
     return ::kill(static_cast<pid_t>(owner.pid), 0) != 0 && errno == ESRCH;
-  struct stat info = {};
-  return ::stat(file.c_str(), &info) == 0 && std::time(nullptr) - info.st_mtime > kAbandonedAfter;
+  return age_of(file) > kAbandonedAfter;
 }
 
 bool lock_unsupported(int error) {
@@ -91,7 +97,10 @@ void remove_abandoned(const std::string& output, const std::string& file) {
   const std::string guard = file + ".takeover";
   for (int attempt = 0; ::mkdir(guard.c_str(), 0777) != 0; ++attempt) {
     if (errno != EEXIST) failed("{}: the folder {} cannot be made ({})", output, guard, std::strerror(errno));
-    if (attempt == kAttempts) failed("{}: another run takes it over; if that is not so, remove {}", output, guard);
+    if (age_of(guard) > kTakeover) ::rmdir(guard.c_str());  // of a run that was killed in the middle
+    if (attempt == kAttempts)
+      failed("{}: another run is taking over {}, which is abandoned; if that is not so, remove the folder {}", output,
+             file, guard);
     ::usleep(20'000);
   }
   if (abandoned(file, read_owner(file))) ::unlink(file.c_str());

@@ -43,7 +43,7 @@ static_assert(sizeof(LaunchRecord) == 512);
 
 inline constexpr std::uint64_t kLaunches = 4096;     // room in the file; later launches share the last record
 inline constexpr std::uint64_t kMessageBytes = 240;  // of a row of /sched/message
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
 /// Unit ids by what a restart does with them. Ascending.
 struct ResumeState {

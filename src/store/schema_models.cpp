@@ -151,6 +151,7 @@ void add_model(Schema& schema, const Plan& plan, const SweepSpec& spec, int inde
   group.attribute("hidden_size", std::int64_t{model.facts.shape.hidden});
   group.attribute("n_parameters", model.facts.shape.parameters());
   group.attribute("vocab_size", std::int64_t{model.facts.shape.vocabulary});
+  group.attribute("synthetic", std::int64_t{model.facts.synthetic});
   group.attribute("tensor_parallel", std::int64_t{model.facts.tensor_parallel});
   schema.groups.push_back(model_group(spec, model) + "/vectors");
   for (int v = 0; v < static_cast<int>(model.vectors.size()); ++v) add_vectors(schema, spec, model, v);

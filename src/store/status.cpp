@@ -27,6 +27,7 @@ struct Target {
 struct Model {
   std::string name, path;
   double parameters = 1;
+  bool synthetic = false;
   std::vector<Target> vectors, runs;
 };
 struct Sched {
@@ -123,9 +124,10 @@ auto in_plan_order(const Reader& from, const std::string& group, const Make& mak
 std::vector<Model> read_models(const Reader& from) {
   return in_plan_order(from, "/models", [&](hid_t group, const std::string& name) {
     const std::string path = "/models/" + name;
-    Model model{name, read_text_attribute(from.doing(), group, path.c_str(), "path"), 1, {}, {}};
+    Model model{name, read_text_attribute(from.doing(), group, path.c_str(), "path"), 1, false, {}, {}};
     model.parameters = static_cast<double>(
         std::max<std::int64_t>(1, read_int_attribute(from.doing(), group, path.c_str(), "n_parameters")));
+    model.synthetic = read_int_attribute(from.doing(), group, path.c_str(), "synthetic") != 0;
     model.vectors = in_plan_order(from, path + "/vectors", [](hid_t, const std::string& v) { return Target{v}; });
     model.runs = in_plan_order(from, path + "/runs", [&](hid_t, const std::string& r) {
       const std::string run = path + "/runs/" + r + "/";
@@ -285,7 +287,8 @@ Status read_status(const std::string& path, std::int64_t now) {
   status.fingerprint = read_text_attribute(from.doing(), from.file(), "/", "plan_fingerprint");
   const std::vector<Model> models = read_models(from);
   const Sched sched = read_sched(from, models);
-  for (const Model& model : models) status.models.push_back({model.name, model.path, {}, {}, {}, 0, 0});
+  for (const Model& model : models)
+    status.models.push_back({model.name, model.path, model.synthetic, {}, {}, {}, 0, 0});
   for (std::size_t i = 0; i < sched.units.size(); ++i) {
     add_unit(status, sched, i, models);
     const UnitState state = sched.units[i].state;
@@ -301,6 +304,10 @@ Status read_status(const std::string& path, std::int64_t now) {
       status.on_gpus = std::string_view(l.devices, sizeof l.devices).starts_with("cuda");
     }
   status.running = lock_owner(path);
+  if (status.running)
+    status.under_way = static_cast<int>(std::ranges::count_if(sched.units, [&](const UnitRecord& r) {
+      return r.state == UnitState::Absent && r.attempt > 0 && r.launch + 1 == static_cast<unsigned>(status.launches);
+    }));
   return status;
 }
 

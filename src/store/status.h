@@ -22,6 +22,7 @@ struct StateCounts {
 
 struct ModelStatus {
   std::string name, path;
+  bool synthetic = false;  // its weights were never trained
   StateCounts extract, vectors, evaluate;
   double cells = 0, cells_done = 0;  // a cell: one run, layer, coefficient; a unit counts by its share of questions
 };
@@ -46,12 +47,14 @@ struct Status {
   double cells_per_second = 0;         // over the last five minutes
   std::optional<double> seconds_left;  // unknown until a unit of every kind that is left has finished
   int launches = 0;
+  int under_way = 0;           // of the suspects: begun by the launch that is running right now
   int retries = 0;             // attempts beyond a unit's first, of units that have ended
   double worker_seconds = 0;   // that done units took, times the ranks of their teams
   double seconds_at_work = 0;  // from the first unit of a launch to its last, summed over launches
   bool on_gpus = false;        // what the last launch computed with
   bool finished() const { return total.done == total.total && total.baseline_only == 0; }
   std::optional<LockOwner> running;  // who is writing right now
+  int interrupted() const { return total.suspect - under_way; }
 };
 
 /// `now`: ns since the epoch, for the rate. Throws Error (bad input). Independent.

@@ -82,7 +82,7 @@ def write(path, sweep: Sweep | None = None) -> Sweep:
             place = file.create_group(f"models/{model}")
             place.attrs.update(index=index, path=f"checkpoints/{model}", identity="f" * 16, format="caa-llama2-chat",
                                dtype="bfloat16", residual="float32", n_layers=layers, hidden_size=sweep.hidden,
-                               n_parameters=2_500 * layers**2 * 4**index, vocab_size=512, tensor_parallel=1)
+                               n_parameters=2_500 * layers**2 * 4**index, vocab_size=512, tensor_parallel=1, synthetic=0)
             place.create_group("vectors"), place.create_group("runs")
             for target, behavior in enumerate(sweep.behaviors):
                 _write_vectors(place.create_group(f"vectors/{behavior}"), sweep, index, target, layers, rng)
@@ -93,7 +93,7 @@ def write(path, sweep: Sweep | None = None) -> Sweep:
 
 
 def _write_head(file: h5py.File, sweep: Sweep) -> None:
-    file.attrs.update(format_version=1, name=sweep.name, seed=sweep.seed, tool_version="0.1.0", git_revision="0123456789ab",
+    file.attrs.update(format_version=2, name=sweep.name, seed=sweep.seed, tool_version="0.1.0", git_revision="0123456789ab",
                       created="2025-01-31T12:00:00Z", plan_fingerprint="00112233aabbccdd",
                       run_identity='{"backend": "cpu", "isa": {"bfloat16": "avx2"}, "gemm": "onednn 2.7"}')
     spec = file.create_group("spec")

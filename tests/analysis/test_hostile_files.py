@@ -60,7 +60,7 @@ def test_another_format_version_is_named(file_of):
     path = file_of()
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = 99
-    assert "expected format version 1, found 99, at /@format_version" == error_of(path)
+    assert "expected format version 2, found 99, at /@format_version" == error_of(path)
 
 
 @pytest.mark.parametrize("name", ["sched/units", "sched/kind", "spec/yaml", "models/small/runs/refusal/letter_logprob",

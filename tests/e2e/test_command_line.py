@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import h5py
 import pytest
 from sweeps import MODEL
 
@@ -85,6 +86,8 @@ def test_a_written_synthetic_model_is_still_called_made_up(sweep, program, tmp_p
     s.must_run(1)
     status = subprocess.run([program, "status", s.output], capture_output=True, text=True, check=True).stdout
     assert "weights made up" in status
+    with h5py.File(s.output) as file:
+        assert file["models/demo"].attrs["synthetic"] == 1
 
 
 def test_warnings_are_said_and_change_nothing(sweep, program):

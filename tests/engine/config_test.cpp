@@ -36,9 +36,9 @@ std::string error_with(const std::string& key, const json& value) {
 
 TEST(Config, KnowsACheckpointWhoseWeightsAreMadeUp) {
   json config = small();
-  EXPECT_FALSE(read(config.dump()).made_up);
+  EXPECT_FALSE(read(config.dump()).synthetic);
   config["_name_or_path"] = "random:hidden=64,layers=3,heads=4?seed=0";
-  EXPECT_TRUE(read(config.dump()).made_up);
+  EXPECT_TRUE(read(config.dump()).synthetic);
 }
 
 TEST(Config, ReadsLlama2AsPublished) {

@@ -71,7 +71,7 @@ TEST_F(Output, OfAnotherFormatVersionIsRefused) {
     const std::int64_t future = 99;
     ASSERT_GE(H5Awrite(attribute.id(), H5T_NATIVE_INT64, &future), 0);
   }
-  EXPECT_THAT(error_of([&] { check(example_, "avx2"); }), HasSubstr("expected format version 1, found 99"));
+  EXPECT_THAT(error_of([&] { check(example_, "avx2"); }), HasSubstr("expected format version 2, found 99"));
 }
 
 TEST_F(Output, ThatIsNoResultFileIsRefused) {

@@ -11,6 +11,8 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -128,9 +130,19 @@ TEST(OwnerFile, IsLeftAloneWhileAnotherRunTakesItOver) {
   abandon(scratch / "r.h5.owner");
   std::filesystem::create_directory(scratch / "r.h5.owner.takeover");
   EXPECT_THAT(error_of([&] { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); }),
-              testing::AllOf(HasSubstr("another run takes it over"), HasSubstr("remove "),
+              testing::AllOf(HasSubstr("another run is taking over"), HasSubstr("remove "),
                              HasSubstr(scratch / "r.h5.owner.takeover")));
   EXPECT_TRUE(std::filesystem::exists(scratch / "r.h5.owner"));
+}
+
+TEST(OwnerFile, IsTakenOverThoughAnEarlierTakeoverWasKilled) {
+  const Scratch scratch;
+  const std::string guard = scratch / "r.h5.owner.takeover";
+  abandon(scratch / "r.h5.owner");
+  std::filesystem::create_directory(guard);
+  std::filesystem::last_write_time(guard, std::filesystem::file_time_type::clock::now() - std::chrono::minutes(2));
+  { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); }
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.folder()));
 }
 
 TEST(OwnerFile, ThatCannotBeWrittenIsNotLeftBehind) {

@@ -48,6 +48,14 @@ class StatusOf : public testing::Test {
     record.started = record.finished - static_cast<std::int64_t>(took * kSecond);
     put(unit, record);
   }
+  void add_launches(int count) {
+    const Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+    LaunchRecord launch;
+    launch.started = kNow;
+    const std::vector<LaunchRecord> launches(static_cast<std::size_t>(count), launch);
+    Slabs(Doing(path_), file.id(), H5P_DEFAULT)
+        .write("/sched/launches", ElementType::LaunchRecord, 0, launches.size(), launches.data(), launches.size());
+  }
   std::string bytes() const {
     std::ifstream in(path_, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -129,6 +137,17 @@ TEST_F(StatusOf, FailuresComeWithTheirSentenceAndSuspectsAreCounted) {
   EXPECT_EQ(status.failures[0].target, "hedging");
   EXPECT_EQ(status.failures[0].attempts, 4u);
   EXPECT_EQ(status.failures[0].sentence, "pair 0 has 5,000 tokens — too many");
+}
+
+TEST_F(StatusOf, OnlyWhatTheRunningLaunchHasBegunIsUnderWay) {
+  add_launches(2);
+  put(3, {UnitState::Absent, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0});  // of the first launch
+  put(8, {UnitState::Absent, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_EQ(read_status(path_, kNow).under_way, 0) << "nobody runs";
+  EXPECT_EQ(read_status(path_, kNow).interrupted(), 2);
+  const OutputLock lock(path_);
+  EXPECT_EQ(read_status(path_, kNow).under_way, 1);
+  EXPECT_EQ(read_status(path_, kNow).interrupted(), 1);
 }
 
 TEST_F(StatusOf, AFinishedRunHasNoTimeLeft) {
