@@ -74,7 +74,7 @@ class TokenCounter {
     const auto sum_up = [&](const std::string& items, const std::string& what) {
       problems_.add(set.mark, fmt::format("{}: {}: with {}: {}", set.path, items, model_.name, what));
     };
-    if (found > kMostProblems) sum_up(fmt::format("{} more items", found - kMostProblems), "the like");
+    if (found > kMostProblems) sum_up(fmt::format("{} more items", found - kMostProblems), "problems of this kind");
     const auto most = config_.max_positions;
     if (too_long == 1)
       sum_up(fmt::format("item {}", first), fmt::format("{} tokens: the model takes {}", longest, most));

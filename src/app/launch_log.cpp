@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "base/clock.h"
 #include "store/status.h"
@@ -14,7 +15,7 @@ void log_seats(std::span<const Place> places) {
     spdlog::info("seat of rank {} on {}", rank, seat_text(places[rank]));
 }
 
-void log_summary(const std::string& output) {
+void log_summary(const std::string& output) try {
   const store::Status s = store::read_status(output, wall_ns());
   const double hours = s.worker_seconds / 3600;
   spdlog::info(
@@ -26,6 +27,8 @@ void log_summary(const std::string& output) {
   if (s.total.not_finite > 0)
     spdlog::warn("{} of the units have values that are not finite: `steergrid status` and the report say where",
                  s.total.not_finite);
+} catch (const std::exception& error) {
+  spdlog::warn("no summary: {}", error.what());
 }
 
 }  // namespace steergrid

@@ -12,7 +12,8 @@ namespace steergrid {
 /// A line a rank: its host, its number among the workers there, and what it computes on.
 void log_seats(std::span<const Place> places);
 
-/// Units, retries, restarts, worker-hours and cells a second of the whole sweep, from its result file.
+/// Units, retries, restarts, worker-hours and cells a second of the whole sweep, from its result file. Throws nothing:
+/// what was done is done.
 void log_summary(const std::string& output);
 
 }  // namespace steergrid

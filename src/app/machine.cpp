@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -35,6 +37,13 @@ Machine machine_of(const Plan& plan, const WorkerSide::MakeBackend& make_backend
   return machine;
 }
 
+/// Open MPI's mpirun binds ranks unless told not to, and is not bound itself.
+int cores_of_mpirun() {
+  cpu_set_t cores{};
+  const bool by_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+  return by_mpirun && ::sched_getaffinity(::getppid(), sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 0;
+}
+
 }  // namespace
 
 int threads_for(std::span<const Cores> all, std::size_t rank) {
@@ -43,6 +52,20 @@ int threads_for(std::span<const Cores> all, std::size_t rank) {
   const auto sharers = std::ranges::count_if(
       workers, [&mine](const Cores& other) { return other.host == mine.host && CPU_EQUAL(&other.cores, &mine.cores); });
   return std::max(1, CPU_COUNT(&mine.cores) / std::max(1, static_cast<int>(sharers)));
+}
+
+std::optional<std::pair<int, int>> left_idle(std::span<const Cores> all) {
+  for (const Cores& one : all) {
+    cpu_set_t used{}, workers{};
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      if (all[rank].host != one.host) continue;
+      CPU_OR(&used, &used, &all[rank].cores);
+      if (rank > 0 || all.size() == 1) CPU_OR(&workers, &workers, &all[rank].cores);
+    }
+    if (CPU_COUNT(&workers) > 0 && CPU_COUNT(&used) < one.launcher_cores)
+      return std::pair(CPU_COUNT(&workers), one.launcher_cores);
+  }
+  return std::nullopt;
 }
 
 std::string Machine::architectures() const {
@@ -55,9 +78,13 @@ int threads_of_a_worker(const MpiSession& session, Team& everybody) {
   Cores mine{};
   mine.host = Fingerprint().add(session.host()).value();
   if (::sched_getaffinity(0, sizeof mine.cores, &mine.cores) != 0) CPU_SET(0, &mine.cores);
+  mine.launcher_cores = cores_of_mpirun();
   const std::vector<std::byte> bytes = everybody.gather_host(std::as_bytes(std::span(&mine, 1)));
   std::vector<Cores> all(bytes.size() / sizeof mine);
   std::memcpy(all.data(), bytes.data(), bytes.size());
+  if (const auto idle = session.rank() == 0 ? left_idle(all) : std::nullopt)
+    spdlog::warn("mpirun binds the workers of a node to {} of its {} cores: --bind-to none lets them use all",
+                 idle->first, idle->second);
   return threads_for(all, static_cast<std::size_t>(session.rank()));
 }
 

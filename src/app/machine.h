@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "app/devices.h"
 #include "app/worker_side.h"
@@ -21,13 +23,18 @@ namespace steergrid {
 struct Cores {
   std::uint64_t host = 0;  // its name's fingerprint
   cpu_set_t cores{};
+  std::int32_t launcher_cores = 0;  // how many the mpirun that started it may use; 0: not known, or no mpirun
 };
 
 /// The cores of rank `rank`, divided among the ranks that may use the same ones: a launcher that binds ranks has
 /// divided them already. Rank 0 needs none where others work.
 int threads_for(std::span<const Cores> all, std::size_t rank);
 
-/// The same for this rank. Collective.
+/// Of the first host with workers where mpirun binds its ranks to fewer cores than it has itself: how many cores the
+/// workers have, and how many there are.
+std::optional<std::pair<int, int>> left_idle(std::span<const Cores> all);
+
+/// threads_for this rank. Rank 0 warns of what mpirun's binding leaves idle. Collective.
 int threads_of_a_worker(const MpiSession& session, Team& everybody);
 
 /// Bytes a worker may fill where nothing else is said: its part of its GPU, or an equal part of what its node has free

@@ -63,7 +63,8 @@ std::string seat_text(const Place& place) {
   else
     text += fmt::format(", GPU {} of {}, {}, {}", place.number, place.gpus, place.name.data(), place.uuid());
   const std::string_view visible = place.visible.data();
-  return visible.empty() ? text : fmt::format("{}, CUDA_VISIBLE_DEVICES={}", text, visible);
+  const bool cut = visible.size() + 1 == place.visible.size();
+  return visible.empty() ? text : fmt::format("{}, CUDA_VISIBLE_DEVICES={}{}", text, visible, cut ? "..." : "");
 }
 
 }  // namespace steergrid

@@ -1,5 +1,5 @@
 // Where the ranks of a launch sit and which GPUs they take: what they tell each other of themselves, and what follows
-// from all of it. No MPI here. Called by choose_device, when everybody has heard from everybody.
+// from all of it. No MPI here. Called when everybody has heard from everybody.
 #pragma once
 
 #include <array>

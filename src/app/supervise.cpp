@@ -68,9 +68,29 @@ class TemporaryFolder {
   std::string path_;
 };
 
+/// While it lives, signals that are passed on wait: none comes between a fork and what either side does with it.
+class HoldSignals {
+ public:
+  HoldSignals() {
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int what : kPassedOn) sigaddset(&held, what);
+    sigprocmask(SIG_BLOCK, &held, &before_);
+  }
+  ~HoldSignals() { release(); }
+  HoldSignals(const HoldSignals&) = delete;
+  HoldSignals& operator=(const HoldSignals&) = delete;
+  void release() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
 /// In the child of a fork: becomes `words`, or tells its parent through `cannot` why that is not possible.
-[[noreturn]] void become(const std::vector<char*>& words, const std::string& folder, int cannot) {
+[[noreturn]] void become(const std::vector<char*>& words, const std::string& folder, int cannot,
+                         const HoldSignals& held) {
   for (const int what : kPassedOn) ::signal(what, SIG_DFL);
+  held.release();
   ::setenv("TMPDIR", folder.c_str(), 1);
   ::setenv(kWhereToTell, (folder + "/ending").c_str(), 1);
   ::execvp(words[0], words.data());
@@ -87,11 +107,15 @@ LaunchEnd launch(const std::vector<std::string>& command) {
   words.push_back(nullptr);
   std::array<int, 2> pipe{};  // closed by a successful exec; else it says what went wrong
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) failed("cannot start {} ({})", command[0], std::strerror(errno));
-  const pid_t pid = ::fork();
-  if (pid < 0) failed("cannot start {} ({})", command[0], std::strerror(errno));
-  if (pid == 0) become(words, temporary.path(), pipe[1]);
-  child = pid;
-  if (asked != 0) ::kill(pid, asked);  // it came before there was anybody to pass it on to
+  pid_t pid = 0;
+  {
+    const HoldSignals held;
+    pid = ::fork();
+    if (pid < 0) failed("cannot start {} ({})", command[0], std::strerror(errno));
+    if (pid == 0) become(words, temporary.path(), pipe[1], held);
+    child = pid;
+    if (asked != 0) ::kill(pid, asked);  // it came before there was anybody to pass it on to
+  }
   ::close(pipe[1]);
   int error = 0;
   while (::read(pipe[0], &error, sizeof error) < 0 && errno == EINTR) continue;

@@ -18,8 +18,9 @@ struct Supervision {
 };
 
 /// Runs `argv` without --restarts and --launcher, behind the launcher, until rank 0 tells that it ended with 0, 1 or 2,
-/// or the restarts are used up (then 75), or somebody asked for a stop (USR1, TERM and INT are passed on). Each launch
-/// has a folder for temporary files of its own, removed with it. Throws Error where it cannot start.
+/// or the restarts are used up (then 75), or somebody asked for a stop (USR1, TERM and INT are passed on), or the
+/// launcher says that there is no program. Each launch has a folder for temporary files of its own, removed with it.
+/// Throws Error where it cannot start.
 ExitCode supervise(const Supervision& wanted, int argc, char** argv);
 
 /// The words of a launch: the launcher's, this program, its arguments without those for the supervisor.

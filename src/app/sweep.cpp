@@ -67,15 +67,18 @@ void open_output(Team& everybody, const Topology& topology, const Prepared& p, c
   if (topology.store())
     output.file.emplace(p.spec.output, p.plan, p.spec, topology.store(), machines_mixed || mixed[0] != std::byte{0},
                         rank_0_writes);
-  if (everybody.rank() == 0 && !output.file->leaders_write())
-    spdlog::info("{}: rank 0 writes everything: this file system is not one for several writers", p.spec.output);
+  if (everybody.rank() == 0 && !topology.alone() && !output.file->leaders_write())
+    spdlog::info("{}: rank 0 writes everything{}", p.spec.output,
+                 rank_0_writes ? "" : ": this file system is not one for several writers");
 }
 
 /// Ends a launch that lost ranks: closing the file, communicators and MPI would wait for them. All that is acknowledged
-/// is in the file.
-[[noreturn]] void leave_incomplete(const Ending& ending, bool speaks) {
+/// is in the file. A launcher may end this process soon after its first rank has left: what matters most is said first.
+[[noreturn]] void leave_incomplete(const Ending& ending, bool speaks, const std::string& path, Output& output) {
   if (speaks && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
   if (speaks) tell_supervisor(ending.code);
+  output.lock.reset();  // leaving runs no destructor: an owner file would stay
+  if (speaks) log_summary(path);
   leave_at_once(ending.code);
 }
 
@@ -148,7 +151,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
   Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges, lifelines);
   lifelines.insist();
-  if (!ending.complete) leave_incomplete(ending, first);
+  if (!ending.complete) leave_incomplete(ending, first, p.spec.output, output);
   if (output.file) output.file->close();
   if (first) log_summary(p.spec.output);
   return ending;

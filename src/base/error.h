@@ -12,7 +12,7 @@
 
 namespace steergrid {
 
-/// What the process's exit codes mean (README, "Exit codes").
+/// What the process's exit codes mean (README, "Resuming and exit codes").
 enum class ExitCode : int {
   Ok = 0,
   Failed = 1,     // the run could not be finished: I/O, MPI, a failed unit

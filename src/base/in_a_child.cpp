@@ -45,7 +45,7 @@ int end_of(pid_t child, const Subject& subject) {
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) failed("{}: its child process was lost ({})", subject.name, std::strerror(errno));
   const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  if (signal == SIGXCPU) bad_input("{}: {} that its reader does not end", subject.name, subject.blame);
+  if (signal == SIGXCPU) bad_input("{}: {} whose reader comes to no end", subject.name, subject.blame);
   if (signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGFPE || signal == SIGILL)
     bad_input("{}: {} that crashes its reader ({})", subject.name, subject.blame, ::strsignal(signal));
   return status;
@@ -88,7 +88,8 @@ void try_in_a_child(const Subject& subject, const std::function<void()>& step, u
     const int status = end_of(child, subject);
     if (!WIFEXITED(status))
       failed("{}: its reader was ended by a signal ({})", subject.name, ::strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status) != 0) bad_input("{}: {} that ends its reader", subject.name, subject.blame);
+    if (WEXITSTATUS(status) != 0)
+      bad_input("{}: {} whose reader ended with exit code {}", subject.name, subject.blame, WEXITSTATUS(status));
     if (thrown->code != ExitCode::Ok) throw Error(thrown->code, thrown->sentence.data());
     return;
   }

@@ -40,6 +40,27 @@ TEST(Threads, MoreWorkersThanCoresHaveOneEach) {
   EXPECT_EQ(threads_for(all, 5), 1);
 }
 
+/// `cores` of an mpirun that may use `launcher_cores`.
+Cores given(Cores cores, int launcher_cores) {
+  cores.launcher_cores = launcher_cores;
+  return cores;
+}
+
+TEST(IdleCores, AreThoseThatMpirunHasAndBindsNobodyTo) {
+  EXPECT_EQ(left_idle(std::vector{given(cores(1, 0, 1), 64), given(cores(1, 1, 1), 64)}), std::pair(1, 64));
+  EXPECT_EQ(left_idle(std::vector(3, given(cores(1, 0, 64), 64))), std::nullopt);
+  EXPECT_EQ(left_idle(std::vector{given(cores(1, 0, 32), 64), given(cores(1, 0, 32), 64), given(cores(1, 32, 32), 64)}),
+            std::nullopt);
+  EXPECT_EQ(left_idle(std::vector{given(cores(1, 0, 64), 64), given(cores(2, 0, 8), 16)}), std::pair(8, 16));
+}
+
+TEST(IdleCores, AreNotTheCoordinatorsNorThoseOfAnotherLauncher) {
+  EXPECT_EQ(left_idle(std::vector{given(cores(1, 0, 1), 3), given(cores(1, 1, 1), 3), given(cores(1, 2, 1), 3)}),
+            std::nullopt);
+  EXPECT_EQ(left_idle(std::vector(2, cores(1, 0, 1))), std::nullopt);
+  EXPECT_EQ(left_idle(std::vector{given(cores(1, 0, 4), 8), given(cores(2, 0, 8), 8)}), std::nullopt);
+}
+
 TEST(MemoryOfAWorker, IsWhatAPlanMayFillOfItsGpuOrItsPartOfTheNode) {
   Device device;
   device.cuda = true;

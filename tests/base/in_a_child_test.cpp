@@ -87,7 +87,7 @@ TEST(InAChild, ATriedReadThatDoesNotEndIsAnErrorToo) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::BadInput);
     EXPECT_THAT(e.what(),
-                HasSubstr("results.h5: damaged: expected a result file, found one that its reader does not end"));
+                HasSubstr("results.h5: damaged: expected a result file, found one whose reader comes to no end"));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def test_a_dead_workers_unit_goes_to_another_team_and_the_sweep_ends_without_a_r
         launch.end()
         said = launch.said()
     assert (states(stage.output) == 1).all(), said
-    assert launches(stage.output) == 1 and "is gone" in said
+    assert launches(stage.output) == 1 and "is gone" in said and "summary: " in said
+    assert not Path(f"{stage.output}.lock").exists()
     assert_same_bits(datasets(calm[0]), datasets(stage.output))
 
 
