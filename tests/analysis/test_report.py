@@ -183,7 +183,7 @@ def test_a_launch_record_with_other_fields_is_shown_as_far_as_it_goes(file_of, t
 def test_the_page_says_first_that_a_models_weights_are_made_up(file_of, tmp_path):
     path = file_of()
     with h5py.File(path, "r+") as file:
-        file["models/small"].attrs["path"] = "random:llama-2-7b?seed=1"
+        file["models/small"].attrs.update(path="random:llama-2-7b?seed=1", synthetic=1)
     assert cli.main(["report", str(path), "-o", str(tmp_path / "out")]) == 0
     text = "".join(page_of(tmp_path / "out")[1].text)
     assert text.count("are made up") == 1
