@@ -1,12 +1,31 @@
 // Memory of the CUDA backend, what it says of itself, and weights in every stored type.
 #include <gmock/gmock.h>
 
+#include "kernels/cuda/check.h"
 #include "tests/kernels/cuda/gpu.h"
 
 namespace steergrid::testing {
 namespace {
 
 using CudaMemory = Gpu;
+
+ExitCode code_of(cudaError_t status) {
+  try {
+    cuda::check(status, "call", "kernels/here", 1);
+  } catch (const Error& e) {
+    return e.code();
+  }
+  return ExitCode::Ok;
+}
+
+/// Else a worker whose GPU is lost would fail all units that are left, one after another.
+TEST(CudaErrors, ThatLoseTheGpuEndTheProcessAndOthersTheUnit) {
+  EXPECT_EQ(code_of(cudaSuccess), ExitCode::Ok);
+  for (const cudaError_t status : {cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorECCUncorrectable})
+    EXPECT_EQ(code_of(status), ExitCode::RunAgain);
+  for (const cudaError_t status : {cudaErrorMemoryAllocation, cudaErrorInvalidValue})
+    EXPECT_EQ(code_of(status), ExitCode::Failed);
+}
 
 TEST_F(CudaMemory, BringsBackWhatWasUploaded) {
   const auto on = gpu(DType::BFloat16);
