@@ -7,12 +7,12 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace steergrid {
 namespace {
@@ -55,7 +55,7 @@ int wait_for_launcher(pid_t launcher, std::chrono::milliseconds patience) {
     if (ended == launcher || (ended < 0 && errno != EINTR)) return status;
     if (!outlives_its_ranks(launcher)) busy = Clock::now();
     if (Clock::now() - busy <= patience) continue;
-    std::cerr << "steergrid: the launcher does not end though all that it started has: killed\n";
+    tell_user("the launcher does not end though all that it started has: killed");
     ::kill(launcher, SIGKILL);
     busy = Clock::now();
   }

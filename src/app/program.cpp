@@ -4,11 +4,11 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "app/commands.h"
+#include "base/log.h"
 #include "base/version.h"
 #include "comm/mpi_session.h"
 #include "spec/problems.h"
@@ -44,10 +44,10 @@ int run_program(const Invocation& invocation) {
     return rc == 0 ? 0 : static_cast<int>(ExitCode::BadInput);
   } catch (const Error& e) {
     // On rank 0 the sentence; ranks that only hear of an error throw it without one.
-    if (*e.what() != '\0') std::cerr << "steergrid: " << e.what() << '\n';
+    if (*e.what() != '\0') tell_user(e.what());
     code = e.code();
   } catch (const std::exception& e) {
-    std::cerr << "steergrid: " << e.what() << '\n';
+    tell_user(e.what());
     code = ExitCode::Failed;
   }
   if (code != ExitCode::Ok) leave_at_once(code);  // no atexit handler may wait for ranks that are elsewhere

@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <exception>
-#include <iostream>
 #include <map>
 #include <optional>
 
 #include "app/commands.h"
 #include "app/supervise.h"
 #include "app/sweep.h"
+#include "base/log.h"
 #include "farm/signals.h"
 #include "farm/watchdog.h"
 #include "spec/problems.h"
@@ -30,7 +30,7 @@ ExitCode run(const SweepOptions& options, const Invocation& invocation, int& ran
   rank = session.rank();
   const Ending ending = run_sweep(session, options, invocation.hooks);
   if (rank == 0) tell_supervisor(ending.code);
-  if (rank == 0 && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
+  if (rank == 0 && !ending.sentence.empty()) tell_user(ending.sentence);
   return ending.code;
 }
 

@@ -12,9 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 
 #include "app/launcher_end.h"
+#include "base/log.h"
 
 namespace steergrid {
 namespace {
@@ -173,18 +173,16 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
     const LaunchEnd end = launch(command);
     if (const auto code = verdict(end)) {
       if (!end.told)
-        std::cerr << fmt::format("steergrid: {} cannot start the run ({}): not started again\n", command[0],
-                                 described(end.status));
+        tell_user(fmt::format("{} cannot start the run ({}): not started again", command[0], described(end.status)));
       return *code;
     }
     if (asked != 0) return ExitCode::RunAgain;
     if (restart == wanted.restarts) {
-      std::cerr << fmt::format("steergrid: ended with {}; {} restart(s) are used up, the same command goes on\n",
-                               described(end.status), restart);
+      tell_user(fmt::format("ended with {}; {} restart(s) are used up, the same command goes on", described(end.status),
+                            restart));
       return ExitCode::RunAgain;
     }
-    std::cerr << fmt::format("steergrid: ended with {}; restart {} of {}\n", described(end.status), restart + 1,
-                             wanted.restarts);
+    tell_user(fmt::format("ended with {}; restart {} of {}", described(end.status), restart + 1, wanted.restarts));
     ::sleep(kPause);
     if (asked != 0) return ExitCode::RunAgain;
   }

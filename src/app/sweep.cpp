@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <iostream>
 #include <optional>
 
 #include "app/coordinator_side.h"
@@ -75,7 +74,7 @@ void open_output(Team& everybody, const Topology& topology, const Prepared& p, c
 /// Ends a launch that lost ranks: closing the file, communicators and MPI would wait for them. All that is acknowledged
 /// is in the file. A launcher may end this process soon after its first rank has left: what matters most is said first.
 [[noreturn]] void leave_incomplete(const Ending& ending, bool speaks, const std::string& path, Output& output) {
-  if (speaks && !ending.sentence.empty()) std::cerr << "steergrid: " << ending.sentence << '\n';
+  if (speaks && !ending.sentence.empty()) tell_user(ending.sentence);
   if (speaks) tell_supervisor(ending.code);
   output.lock.reset();  // leaving runs no destructor: an owner file would stay
   if (speaks) log_summary(path);

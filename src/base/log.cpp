@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 #include <vector>
 
@@ -27,6 +28,11 @@ void start_log(const std::string& who, const std::string& file, bool verbose) tr
 
 void name_log(const std::string& who) {
   spdlog::default_logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [" + who + "] %v");
+}
+
+void tell_user(const std::string& sentence) {
+  const std::string line = "steergrid: " + sentence + '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 }  // namespace steergrid

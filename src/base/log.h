@@ -13,4 +13,8 @@ void start_log(const std::string& who, const std::string& file, bool verbose);
 /// Names the process otherwise from here on ("rank 3, team 1"). Any thread may be logging.
 void name_log(const std::string& who);
 
+/// What a user must read: "steergrid: SENTENCE" on stderr, in one piece, for a launcher has words of its own at the
+/// end.
+void tell_user(const std::string& sentence);
+
 }  // namespace steergrid
