@@ -116,7 +116,7 @@ std::optional<std::string> output_of(const std::string& file) {
   if (!root.is_map()) return std::nullopt;
   for (const YamlEntry& entry : tree.entries)
     if (entry.key == "output") {
-      const auto path = read_path(Field(entry.value, entry.key, source), "the path of the result file");
+      auto path = read_path(Field(entry.value, entry.key, source), "the path of the result file");
       source.problems.throw_if_any();
       return path;
     }
