@@ -24,7 +24,11 @@ struct Call {
 
   int group() const { return static_cast<int>(q.cols / k.cols); }
   unsigned kv_heads() const { return static_cast<unsigned>(k.cols / head_size); }
-  float scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size))); }
+  template <class T>
+  Arrays<T> arrays() const {
+    const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_size)));
+    return {q.as<const T>(), k.as<const T>(), v.as<const T>(), out.as<T>(), q.cols, k.cols, head_size, group(), scale};
+  }
 };
 
 /// All queries in pieces of `most` or fewer.
@@ -46,18 +50,9 @@ void launch(const Call& call, const std::vector<plain::Piece>& pieces, cuda::Sta
   const auto staged = staging.copy({std::as_bytes(std::span(pieces))});
   const dim3 grid(static_cast<unsigned>(pieces.size()), call.kv_heads(),
                   cuda::blocks_for(call.group(), plain::kBlockRows));
-  const plain::Arrays arrays{call.q.as<const float>(),
-                             call.k.as<const float>(),
-                             call.v.as<const float>(),
-                             call.out.as<float>(),
-                             call.q.cols,
-                             call.k.cols,
-                             call.head_size,
-                             call.group(),
-                             call.scale()};
   const std::size_t bytes = plain::shared_bytes<kParts>(call.head_size);
   cuda::allow_shared(plain::attend<kParts>, bytes);
-  cuda::launch("plain::attend", plain::attend<kParts>, grid, plain::kThreads, bytes, stream, arrays,
+  cuda::launch("plain::attend", plain::attend<kParts>, grid, plain::kThreads, bytes, stream, call.arrays<float>(),
                static_cast<const plain::Piece*>(staged[0]));
 }
 
@@ -110,12 +105,9 @@ template <class T, int steps>
 void launch(const Call& call, const Tasks& tasks, cuda::Staging& staging, cudaStream_t stream) {
   const auto staged = staging.copy({std::as_bytes(std::span(tasks.queries)), std::as_bytes(std::span(tasks.blocks))});
   const dim3 grid(static_cast<unsigned>(tasks.blocks.size()), call.kv_heads());
-  const tensor::Arrays<T> arrays{call.q.as<const T>(), call.k.as<const T>(), call.v.as<const T>(),
-                                 call.out.as<T>(),     call.q.cols,          call.k.cols,
-                                 call.head_size,       call.group(),         call.scale()};
   cuda::allow_shared(tensor::attend<T, steps>, tensor::shared_bytes<steps>());
   cuda::launch("tensor::attend", tensor::attend<T, steps>, grid, tensor::kThreads, tensor::shared_bytes<steps>(),
-               stream, arrays, static_cast<const tensor::Query*>(staged[0]),
+               stream, call.arrays<T>(), static_cast<const tensor::Query*>(staged[0]),
                static_cast<const tensor::Block*>(staged[1]));
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "kernels/cuda/attention_arrays.cuh"
 #include "kernels/cuda/device.cuh"
 
 namespace steergrid {
@@ -23,20 +24,11 @@ constexpr int kWarps = 4;       // of a block
 constexpr int kRowsOfWarp = 4;  // a warp's rows share what it reads of a tile
 constexpr int kBlockRows = kWarps * kRowsOfWarp;
 constexpr int kThreads = kWarps * 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// Some queries of a segment; `first` is the absolute position of the first.
 struct Piece {
   std::int64_t q_row, own_row, prefix_row;
   std::int32_t position, first, count, unused;
-};
-
-struct Arrays {
-  const float *q, *k, *v;
-  float* out;
-  std::int64_t q_cols, kv_cols;
-  int head_size, group;  // query heads a key/value head serves
-  float scale;
 };
 
 /// Shared memory holds q, keys and values as float32, zeros from E up to a multiple of 4.
@@ -54,7 +46,7 @@ __device__ __forceinline__ float4 four_of(const float* head, int c, int head_siz
 }
 
 /// The block's rows of q: row t is query t / heads, head t % heads of the `heads` from `first_head` on.
-__device__ void load_queries(const Arrays& a, const Piece& piece, int first_head, int heads, float* q) {
+__device__ void load_queries(const Arrays<float>& a, const Piece& piece, int first_head, int heads, float* q) {
   const int fours = padded_size(a.head_size) / 4;
   for (int i = threadIdx.x; i < piece.count * heads * fours; i += kThreads) {
     const int t = i / fours, c = i % fours * 4;
@@ -64,7 +56,8 @@ __device__ void load_queries(const Arrays& a, const Piece& piece, int first_head
 }
 
 /// Keys and values of the tile that begins at position `start`; zeros from position `end` on.
-__device__ void load_tile(const Arrays& a, const Piece& piece, int start, int end, float* k, float* v, int v_stride) {
+__device__ void load_tile(const Arrays<float>& a, const Piece& piece, int start, int end, float* k, float* v,
+                          int v_stride) {
   const int fours = padded_size(a.head_size) / 4;
   for (int i = threadIdx.x; i < kKeys * fours; i += kThreads) {
     const int j = i / fours, c = i % fours * 4, at = start + j;
@@ -157,7 +150,7 @@ std::size_t shared_bytes(int head_size) {
 
 /// kParts * 32 >= E. Block (piece, key/value head, 16 heads of its group).
 template <int kParts>
-__global__ void __launch_bounds__(kThreads, 4) attend(Arrays a, const Piece* pieces) {
+__global__ void __launch_bounds__(kThreads, 4) attend(Arrays<float> a, const Piece* pieces) {
   const Piece piece = pieces[blockIdx.x];
   const int heads = min(kBlockRows, a.group - static_cast<int>(blockIdx.z) * kBlockRows);
   const int first_head = static_cast<int>(blockIdx.y) * a.group + static_cast<int>(blockIdx.z) * kBlockRows;

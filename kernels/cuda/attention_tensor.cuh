@@ -15,6 +15,7 @@
 // model's type, on the CPU neither.
 #pragma once
 
+#include "kernels/cuda/attention_arrays.cuh"
 #include "kernels/cuda/device.cuh"
 
 namespace steergrid {
@@ -27,7 +28,6 @@ constexpr int kWarps = 4;
 constexpr int kWarpRows = 16;
 constexpr int kBlockRows = kWarps * kWarpRows;
 constexpr int kThreads = kWarps * 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// One query and where its keys lie (Segment, backend.h); `last` is its own position.
 struct Query {
@@ -38,15 +38,6 @@ struct Query {
 /// Rows [first_row, first_row + 64) of the n_queries * group rows of a task, whose queries begin at first_query.
 struct Block {
   std::int32_t first_query, n_queries, first_row, unused;
-};
-
-template <class T>
-struct Arrays {
-  const T *q, *k, *v;
-  T* out;
-  std::int64_t q_cols, kv_cols;
-  int head_size, group;
-  float scale;
 };
 
 /// Elements from a key to the next in shared memory: 8 more than a key, so that the lanes of a load hit all banks.

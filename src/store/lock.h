@@ -2,8 +2,8 @@
 //
 // The lock dies with the process, so kill -9 leaves nothing to clean. Where the file system has no flock, an O_EXCL
 // file NAME.h5.owner stands in: it counts as abandoned when its process is gone (same host) or its heartbeat is 10
-// minutes old (`beat`), and is then taken over by one run (NAME.h5.owner.takeover, for a moment). Independent; rank 0
-// only.
+// minutes old (`beat`), and is then taken over by one run (NAME.h5.owner.takeover, for a moment; one that is older than
+// a minute is removed, its run was killed). Independent; rank 0 only.
 #pragma once
 
 #include <cstdint>

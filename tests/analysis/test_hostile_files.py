@@ -87,24 +87,26 @@ def test_an_array_of_the_wrong_shape_or_type_is_named(file_of, name, values, par
     assert part in error_of(replaced(file_of(), name, values))
 
 
-def test_links_to_other_files_are_refused(file_of, tmp_path):
+@pytest.fixture(name="secret")
+def a_secret_file(tmp_path):
     other = tmp_path / "secret.h5"
     with h5py.File(other, "w") as file:
         file["mean"] = np.zeros((6, 16), "f4")
+    return str(other)
+
+
+def test_links_to_other_files_are_refused(file_of, secret):
     path = file_of()
     with h5py.File(path, "r+") as file:
         del file["models/small/vectors/refusal/mean"]
-        file["models/small/vectors/refusal/mean"] = h5py.ExternalLink(str(other), "/mean")
+        file["models/small/vectors/refusal/mean"] = h5py.ExternalLink(secret, "/mean")
     assert "link to another file" in error_of(path)
 
 
-def test_a_soft_link_is_refused_as_it_may_lead_to_another_file(file_of, tmp_path):
-    other = tmp_path / "secret.h5"
-    with h5py.File(other, "w") as file:
-        file["mean"] = np.zeros((6, 16), "f4")
+def test_a_soft_link_is_refused_as_it_may_lead_to_another_file(file_of, secret):
     path = file_of()
     with h5py.File(path, "r+") as file:
-        file["way_out"] = h5py.ExternalLink(str(other), "/mean")
+        file["way_out"] = h5py.ExternalLink(secret, "/mean")
         del file["models/small/vectors/refusal/mean"]
         file["models/small/vectors/refusal/mean"] = h5py.SoftLink("/way_out")
     assert "found a soft link" in error_of(path)

@@ -48,28 +48,31 @@ TEST(InAChild, ItsExitCodeIsTheProgramsOwn) {
   EXPECT_EXIT(program(), testing::ExitedWithCode(75), "");
 }
 
+/// What a tried read throws whose child ends by `signal`.
+Error error_where_it_ends_by(int signal) {
+  try {
+    try_in_a_child(kFile, [signal] { ::raise(signal); });
+  } catch (const Error& e) {
+    return e;
+  }
+  ADD_FAILURE() << "expected an error for signal " << signal;
+  return {ExitCode::Ok, ""};
+}
+
 TEST(InAChild, ATriedReadThatCrashesIsAnErrorAndTheProgramGoesOn) {
   for (const int signal : {SIGSEGV, SIGABRT, SIGFPE}) {
-    try {
-      try_in_a_child(kFile, [signal] { ::raise(signal); });
-      ADD_FAILURE() << "expected an error for signal " << signal;
-    } catch (const Error& e) {
-      EXPECT_EQ(e.code(), ExitCode::BadInput);
-      EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: damaged"), HasSubstr(::strsignal(signal))));
-    }
+    const Error e = error_where_it_ends_by(signal);
+    EXPECT_EQ(e.code(), ExitCode::BadInput);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: damaged"), HasSubstr(::strsignal(signal))));
   }
 }
 
 TEST(InAChild, ATriedReadThatSomebodyElseEndsProvesNothing) {
   for (const int signal : {SIGKILL, SIGTERM}) {
-    try {
-      try_in_a_child(kFile, [signal] { ::raise(signal); });
-      ADD_FAILURE() << "expected an error for signal " << signal;
-    } catch (const Error& e) {
-      EXPECT_EQ(e.code(), ExitCode::Failed);
-      EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: its reader was ended"), HasSubstr(::strsignal(signal))));
-      EXPECT_THAT(e.what(), testing::Not(HasSubstr("damaged")));
-    }
+    const Error e = error_where_it_ends_by(signal);
+    EXPECT_EQ(e.code(), ExitCode::Failed);
+    EXPECT_THAT(e.what(), AllOf(HasSubstr("results.h5: its reader was ended"), HasSubstr(::strsignal(signal))));
+    EXPECT_THAT(e.what(), testing::Not(HasSubstr("damaged")));
   }
 }
 

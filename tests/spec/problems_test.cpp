@@ -34,30 +34,30 @@ TEST(Quotes, KeepCharactersWhole) {
   EXPECT_EQ(first_not_utf8(in_quotes(many)), std::string::npos);
 }
 
+/// The one error of bad input that `problems` are.
+std::string told(const SpecProblems& problems) {
+  try {
+    problems.throw_if_any();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::BadInput);
+    return e.what();
+  }
+  return "no error";
+}
+
 TEST(Problems, AreOneErrorInTheOrderOfTheirPlaces) {
   SpecProblems problems;
   EXPECT_NO_THROW(problems.throw_if_any());
   problems.add({"f", 9, 1, "b"}, "second");
   problems.add({"f", 2, 5, "a"}, "first");
   problems.add({"f", 9, 1, "b"}, "second");
-  try {
-    problems.throw_if_any();
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_STREQ(e.what(), "f:2:5: a: first\nf:9:1: b: second");
-    EXPECT_EQ(e.code(), ExitCode::BadInput);
-  }
+  EXPECT_EQ(told(problems), "f:2:5: a: first\nf:9:1: b: second");
 }
 
 TEST(Problems, OfAnErrorWithSeveralLinesAreOneEach) {
   SpecProblems problems;
   problems.add_lines({"f", 9, 1, "b"}, "file: first\nfile: second\n");
-  try {
-    problems.throw_if_any();
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_STREQ(e.what(), "f:9:1: b: file: first\nf:9:1: b: file: second");
-  }
+  EXPECT_EQ(told(problems), "f:9:1: b: file: first\nf:9:1: b: file: second");
 }
 
 }  // namespace
