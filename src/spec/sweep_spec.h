@@ -147,7 +147,7 @@ using ModelInspector = std::function<ModelShape(const SweepSpec&, const ModelSpe
 SweepSpec read_spec(const std::string& file, const ModelInspector& inspect = {});
 
 /// The output that a spec names, or nothing where it names none that can be read; its other parts are not looked at.
-/// Throws Error if the file is no YAML.
+/// Throws Error if the file is no YAML, or its output no path.
 std::optional<std::string> output_of(const std::string& spec_file);
 
 /// The layers a selection means for a model, ascending, no duplicates. Throws Error (with the mark) if one lies
