@@ -156,6 +156,9 @@ std::unique_ptr<Backend> make_cpu_backend(DType compute, int threads);
 /// The CUDA backend, or an Error saying that this build has none (kernels/absent).
 std::unique_ptr<Backend> make_cuda_backend(DType compute, int device);
 
+/// Whether this build has one, with a GPU here or not.
+bool has_cuda_backend();
+
 struct Gpu {
   std::string name;         // "NVIDIA H100 80GB HBM3"
   std::string uuid;         // "GPU-5a1c..."

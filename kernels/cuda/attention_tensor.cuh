@@ -8,11 +8,12 @@
 // fork, made of the prompt's keys and the fork's own.
 //
 // Why a row's bits depend on the row alone: a row of an mma depends on its own row of A and on B. A score is one row
-// and one key. For the values, rows are taken together only if they see the same keys of a step of 16, and the values
-// of keys they do not see are zero in B: what an unseen key holds never enters, not even as 0 * x. All rows go through
-// the tiles from position 0 on, one after another; a row leaves a tile it does not see as it was. Softmax is online, in
-// float32. Probabilities enter as the sum of two halves (16 bits of them in bfloat16), so they are not rounded to the
-// model's type, on the CPU neither.
+// and one key. The probability of a key that a row does not see is exactly 0, and where the values of a step of 16 keys
+// are not all finite, rows are taken together only if they see the same keys of it, with zeros in B for the others:
+// what an unseen key holds never enters, not even as 0 * infinity. All rows go through the tiles from position 0 on,
+// one after another; a row leaves a tile it does not see as it was. Softmax is online, in float32. Probabilities enter
+// as the sum of two halves (16 bits of them in bfloat16), so they are not rounded to the model's type, on the CPU
+// neither.
 #pragma once
 
 #include "kernels/cuda/attention_arrays.cuh"
@@ -75,18 +76,27 @@ __device__ __forceinline__ uint4 eight_of(const T* head, int c, int head_size) {
 template <class T, int steps>
 __device__ void load_tile(const Arrays<T>& a, const Query& from, int start, int end, int keys, T* k, T* v, int thread,
                           int n) {
-  constexpr int kEights = steps * 2;
-  for (int i = thread; i < keys * kEights; i += n) {
-    const int j = i / kEights, c = i % kEights * 8, at = start + j;
-    uint4 key = {0, 0, 0, 0}, value = key;
-    if (at < end) {
+  constexpr int kEights = steps * 2, kInFlight = 4;
+  const int all = keys * kEights;
+  for (int first = thread; first < all; first += n * kInFlight) {
+    uint4 key[kInFlight], value[kInFlight];  // all loads before the first store: none waits for another
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u) {
+      const int i = first + u * n, c = i % kEights * 8, at = start + i / kEights;
+      key[u] = value[u] = {0, 0, 0, 0};
+      if (i >= all || at >= end) continue;
       const std::int64_t row = at < from.position ? from.prefix_row + at : from.own_row + (at - from.position);
       const std::int64_t offset = row * a.kv_cols + std::int64_t{blockIdx.y} * a.head_size;
-      key = eight_of(a.k + offset, c, a.head_size);
-      value = eight_of(a.v + offset, c, a.head_size);
+      key[u] = eight_of(a.k + offset, c, a.head_size);
+      value[u] = eight_of(a.v + offset, c, a.head_size);
     }
-    *reinterpret_cast<uint4*>(k + j * key_stride(steps) + c) = key;
-    *reinterpret_cast<uint4*>(v + j * key_stride(steps) + c) = value;
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u) {
+      const int i = first + u * n, to = i / kEights * key_stride(steps) + i % kEights * 8;
+      if (i >= all) continue;
+      *reinterpret_cast<uint4*>(k + to) = key[u];
+      *reinterpret_cast<uint4*>(v + to) = value[u];
+    }
   }
 }
 
@@ -165,13 +175,13 @@ __device__ __forceinline__ void soften(Rows<steps>& s, float (&score)[kKeys / 8]
       }
     top = fmaxf(s.top[half], largest_of_four(top));
     const float shift = top == -INFINITY ? 0.0f : top;  // no inf - inf where all scores are -inf so far
-    const float correction = cuda::exponential(s.top[half] - shift);
+    const float correction = __expf(s.top[half] - shift);
     float weight = s.weight[half] * correction;
 #pragma unroll
     for (int n = 0; n < kKeys / 8; ++n)
       for (int i = 0; i < 2; ++i) {
         float& x = score[n][half * 2 + i];
-        x = n * 8 + t * 2 + i < seen[half] ? cuda::exponential(x - shift) : 0.0f;
+        x = n * 8 + t * 2 + i < seen[half] ? __expf(x - shift) : 0.0f;
         weight = weight + x;
       }
     if (seen[half] > 0) {
@@ -198,7 +208,8 @@ __device__ __forceinline__ void halves_of(const float (&left)[4], const float (&
   }
 }
 
-/// sum += probabilities * values of one step, for the rows that see exactly `keys` (1 to 16) of its keys.
+/// sum += probabilities * values of the first `keys` (1 to 16) keys of one step, for the lane's `upper` and `lower`
+/// row.
 template <class T, int steps>
 __device__ __forceinline__ void add_values(Rows<steps>& s, const std::uint32_t (&high)[4],
                                            const std::uint32_t (&low)[4], const T* v, int keys, bool upper,
@@ -223,12 +234,36 @@ __device__ __forceinline__ void add_values(Rows<steps>& s, const std::uint32_t (
   }
 }
 
-/// The values of one step of 16 keys, of which the lane's rows see the first `upper` and `lower`.
+__device__ __forceinline__ bool has_infinite_or_nan(__half, std::uint32_t two) {
+  return (((two & 0x7c007c00u) + 0x04000400u) & 0x80008000u) != 0;
+}
+__device__ __forceinline__ bool has_infinite_or_nan(__nv_bfloat16, std::uint32_t two) {
+  return (((two & 0x7f807f80u) + 0x00800080u) & 0x80008000u) != 0;
+}
+
+/// Whether all values of a step's first `keys` keys are finite; the same on all lanes.
+template <class T, int steps>
+__device__ __forceinline__ bool finite(const T* v, int keys) {
+  constexpr int kPairs = steps * 8;
+  bool bad = false;
+  for (int i = threadIdx.x % 32; i < keys * kPairs; i += 32)
+    bad |= has_infinite_or_nan(
+        T{}, *reinterpret_cast<const std::uint32_t*>(v + i / kPairs * key_stride(steps) + i % kPairs * 2));
+  return !__any_sync(kAllLanes, bad);
+}
+
+/// The values of one step of 16 keys, of which the lane's rows see the first `upper` and `lower`. Where the warp's rows
+/// see different numbers of them, finite values still go in at once: the probability of an unseen key is exactly 0.
 template <class T, int steps>
 __device__ __forceinline__ void add_step(Rows<steps>& s, const float (&left)[4], const float (&right)[4], const T* v,
                                          int upper, int lower) {
   std::uint32_t high[4], low[4];
   halves_of<T>(left, right, high, low);
+  const int most = __reduce_max_sync(kAllLanes, max(upper, lower));
+  if (most <= 0) return;
+  const bool mixed = (upper > 0 && upper != most) || (lower > 0 && lower != most);
+  if (!__any_sync(kAllLanes, mixed) || finite<T, steps>(v, most))
+    return add_values<T, steps>(s, high, low, v, most, upper > 0, lower > 0);
   for (int keys = 1; keys <= 16; ++keys)
     if (__any_sync(kAllLanes, upper == keys || lower == keys))
       add_values<T, steps>(s, high, low, v, keys, upper == keys, lower == keys);
@@ -311,7 +346,7 @@ __global__ void __launch_bounds__(kThreads) attend(Arrays<T> a, const Query* que
   load_rows<T, steps>(a, queries, block, first, s);
 
   const int end_row = min(block.first_row + kBlockRows, block.n_queries * a.group);
-  const Query& from = queries[block.first_query + block.first_row / a.group];
+  const Query from = queries[block.first_query + block.first_row / a.group];
   const Query& to = queries[block.first_query + (end_row - 1) / a.group];
   int shared = 0, end = from.last + 1;  // the tiles before `shared` are the same for all of the block's rows
   if (from.segment == to.segment) {

@@ -28,4 +28,6 @@ std::unique_ptr<Backend> make_cuda_backend(DType compute, int device) {
   return std::make_unique<CudaBackend>(compute, device);
 }
 
+bool has_cuda_backend() { return true; }
+
 }  // namespace steergrid

@@ -1,6 +1,6 @@
 // Residual stream: add the partial sums in rank order, steer, normalise; one block a row, one pass over memory and one
-// over what the caches hold. Each thread keeps to its own columns, so only the sum of squares crosses threads: float64,
-// a thread's columns in ascending order, then a fixed tree.
+// over what the caches hold. Each thread keeps to its own columns, four side by side where rows are aligned for that,
+// so only the sum of squares crosses threads: float64, a thread's columns in ascending order, then a fixed tree.
 #include <cassert>
 
 #include "kernels/cuda/cuda_backend.h"
@@ -12,14 +12,36 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kMostPartials = 16;
 
+/// `width` neighbouring values, moved at once.
+template <class T, int width>
+struct alignas(sizeof(T) * width) Values {
+  T at[width];
+};
+template <int width, class T>
+__device__ __forceinline__ Values<T, width> load(const T* from) {
+  return *reinterpret_cast<const Values<T, width>*>(from);
+}
+template <int width, class T>
+__device__ __forceinline__ void store(T* to, const Values<T, width>& values) {
+  *reinterpret_cast<Values<T, width>*>(to) = values;
+}
+
 /// All of one type. The branch on it is the same for every thread and hides behind the loads.
 struct Partials {
   const void* rows[kMostPartials];
   int count;
   bool narrow;  // bfloat16
-  __device__ float at(int p, std::int64_t i) const {
-    return narrow ? cuda::to_float(static_cast<const __nv_bfloat16*>(rows[p])[i])
-                  : static_cast<const float*>(rows[p])[i];
+
+  /// sum += values [i, i + width) of partial p.
+  template <int width>
+  __device__ __forceinline__ void add_to(Values<float, width>& sum, int p, std::int64_t i) const {
+    if (narrow) {
+      const auto values = load<width>(static_cast<const __nv_bfloat16*>(rows[p]) + i);
+      for (int j = 0; j < width; ++j) sum.at[j] = sum.at[j] + cuda::to_float(values.at[j]);
+    } else {
+      const auto values = load<width>(static_cast<const float*>(rows[p]) + i);
+      for (int j = 0; j < width; ++j) sum.at[j] = sum.at[j] + values.at[j];
+    }
   }
 };
 
@@ -32,41 +54,50 @@ struct Steps {
 
 /// Adds and steers the columns of this thread; returns the sum of their squares. `Residual` is the type x is rounded
 /// to.
-template <class Residual>
+template <class Residual, int width>
 __device__ double update(float* x, const Partials& partials, const Steps& steps, std::int64_t row, std::int64_t cols) {
   const int vector = steps.vector == nullptr ? -1 : steps.vector[row];
   const float coefficient = vector < 0 ? 0.0f : steps.coefficient[row];
   double squares = 0;
-  for (std::int64_t c = threadIdx.x; c < cols; c += kThreads) {
+  for (std::int64_t c = threadIdx.x * width; c < cols; c += kThreads * width) {
     const std::int64_t at = row * cols + c;
-    float value = x[at];
+    auto values = load<width>(x + at);
     if (partials.count > 0) {
-      for (int p = 0; p < partials.count; ++p) value = value + partials.at(p, at);
-      value = cuda::rounded<Residual>(value);
+      for (int p = 0; p < partials.count; ++p) partials.add_to(values, p, at);
+      for (float& value : values.at) value = cuda::rounded<Residual>(value);
     }
     if (vector >= 0) {
-      const float step = cuda::rounded<Residual>(steps.vectors[vector * cols + c] * coefficient);
-      value = cuda::rounded<Residual>(value + step);
+      const auto direction = load<width>(steps.vectors + vector * cols + c);
+      for (int j = 0; j < width; ++j) {
+        const float step = cuda::rounded<Residual>(direction.at[j] * coefficient);
+        values.at[j] = cuda::rounded<Residual>(values.at[j] + step);
+      }
     }
-    if (partials.count > 0 || vector >= 0) x[at] = value;
-    squares += static_cast<double>(value) * static_cast<double>(value);
+    if (partials.count > 0 || vector >= 0) store(x + at, values);
+    for (const float value : values.at) squares += static_cast<double>(value) * static_cast<double>(value);
   }
   return squares;
 }
 
-/// One row; h may be null.
-template <class T, class Residual>
+/// One row; h may be null. `cols` is a multiple of `width`.
+template <class T, class Residual, int width>
 __global__ void __launch_bounds__(kThreads)
     residual_norm_rows(float* x, Partials partials, Steps steps, const float* weight, float epsilon, T* h,
                        std::int64_t cols) {
   const std::int64_t row = blockIdx.x;
-  const double squares = update<Residual>(x, partials, steps, row, cols);
+  const double squares = update<Residual, width>(x, partials, steps, row, cols);
   if (h == nullptr) return;
   const double mean = cuda::block_sum<kThreads>(squares) / static_cast<double>(cols);
   const float inverse = static_cast<float>(1.0 / sqrt(mean + static_cast<double>(epsilon)));
-  for (std::int64_t c = threadIdx.x; c < cols; c += kThreads) {
-    const float normalised = cuda::rounded<T>(x[row * cols + c] * inverse);
-    h[row * cols + c] = cuda::from_float<T>(normalised * weight[c]);
+  for (std::int64_t c = threadIdx.x * width; c < cols; c += kThreads * width) {
+    const auto values = load<width>(x + row * cols + c);
+    const auto weights = load<width>(weight + c);
+    Values<T, width> out;
+    for (int j = 0; j < width; ++j) {
+      const float normalised = cuda::rounded<T>(values.at[j] * inverse);
+      out.at[j] = cuda::from_float<T>(normalised * weights.at[j]);
+    }
+    store(h + row * cols + c, out);
   }
 }
 
@@ -102,8 +133,10 @@ void CudaBackend::residual_norm(Matrix x, std::span<const Matrix> partials, cons
   cuda::with_type(compute_, [&](auto* type) {
     using T = cuda::Pointee<decltype(type)>;
     T* to = h.empty() ? nullptr : h.as<T>();
-    if (residual == DType::Float32) return run(residual_norm_rows<T, float>, to);
-    run(residual_norm_rows<T, T>, to);
+    const bool aligned = x.cols % 4 == 0;
+    if (residual == DType::Float32)
+      return aligned ? run(residual_norm_rows<T, float, 4>, to) : run(residual_norm_rows<T, float, 1>, to);
+    aligned ? run(residual_norm_rows<T, T, 4>, to) : run(residual_norm_rows<T, T, 1>, to);
   });
 }
 

@@ -9,26 +9,31 @@ namespace {
 
 constexpr int kThreads = 256;
 
+/// Pair `i` of every `step`-th head from `first` on.
 template <class T>
-__device__ void rotate(T* row, int cols, int head_size, const float* cosines, const float* sines) {
+__device__ void rotate(T* row, std::int64_t cols, int head_size, int i, int first, int step, float cosine, float sine) {
   const int half = head_size / 2;
-  for (int pair = threadIdx.x; pair < cols / 2; pair += kThreads) {
-    const int i = pair % half;
-    T* low = row + pair / half * head_size + i;
-    const float a = cuda::to_float(low[0]), b = cuda::to_float(low[half]);
-    low[0] = cuda::from_float<T>(a * cosines[i] - b * sines[i]);
-    low[half] = cuda::from_float<T>(b * cosines[i] + a * sines[i]);
+  for (std::int64_t at = std::int64_t{first} * head_size + i; at < cols; at += std::int64_t{step} * head_size) {
+    const float a = cuda::to_float(row[at]), b = cuda::to_float(row[at + half]);
+    row[at] = cuda::from_float<T>(a * cosine - b * sine);
+    row[at + half] = cuda::from_float<T>(b * cosine + a * sine);
   }
 }
 
+/// A thread keeps to one pair of a head, so its angle is loaded once for all heads.
 template <class T>
 __global__ void rope_rows(T* q, std::int64_t q_cols, T* k, std::int64_t k_cols, const std::int32_t* positions,
                           const float* cos_sin, int head_size) {
   const std::int64_t r = blockIdx.x;
+  const int half = head_size / 2, pairs = min(half, kThreads), heads = kThreads / pairs;
   const float* cosines = cos_sin + std::int64_t{positions[r]} * head_size;
-  const float* sines = cosines + head_size / 2;
-  rotate(q + r * q_cols, static_cast<int>(q_cols), head_size, cosines, sines);
-  rotate(k + r * k_cols, static_cast<int>(k_cols), head_size, cosines, sines);
+  const int first = static_cast<int>(threadIdx.x) / pairs;
+  if (first >= heads) return;
+  for (int i = static_cast<int>(threadIdx.x) % pairs; i < half; i += pairs) {
+    const float cosine = cosines[i], sine = cosines[half + i];
+    rotate(q + r * q_cols, q_cols, head_size, i, first, heads, cosine, sine);
+    rotate(k + r * k_cols, k_cols, head_size, i, first, heads, cosine, sine);
+  }
 }
 
 }  // namespace

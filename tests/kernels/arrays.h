@@ -46,6 +46,7 @@ inline Tensor upload_as(Backend& on, DType dtype, std::int64_t rows, std::int64_
                         const std::vector<float>& values) {
   if (dtype == DType::Float32) return tensor_of(on, rows, cols, values);
   std::vector<std::uint16_t> halves;
+  halves.reserve(values.size());
   for (const float v : values) halves.push_back(dtype == DType::BFloat16 ? float_to_bfloat16(v) : float_to_float16(v));
   Tensor t = on.allocate(rows, cols, dtype);
   on.upload(t.view(), std::as_bytes(std::span(halves)));
@@ -58,6 +59,7 @@ inline std::vector<float> widened(Backend& on, const Matrix& m) {
   std::vector<std::uint16_t> halves(static_cast<std::size_t>(m.rows * m.cols));
   on.download(m, std::as_writable_bytes(std::span(halves)));
   std::vector<float> values;
+  values.reserve(halves.size());
   for (const std::uint16_t h : halves)
     values.push_back(m.dtype == DType::BFloat16 ? bfloat16_to_float(h) : float16_to_float(h));
   return values;

@@ -80,8 +80,14 @@ inline unsigned __ballot_sync(unsigned, bool value) {
   return found;
 }
 inline bool __any_sync(unsigned mask, bool value) { return __ballot_sync(mask, value) != 0; }
+inline int __reduce_max_sync(unsigned, int value) {
+  const auto* all = steergrid::emulated::show({{static_cast<std::uint32_t>(value)}});
+  for (unsigned lane = 0; lane < 32; ++lane) value = std::max(value, static_cast<int>(all[lane].words[0]));
+  return value;
+}
 
 inline std::uint32_t __float_as_uint(float v) { return std::bit_cast<std::uint32_t>(v); }
+inline float __expf(float x) { return std::exp(x); }
 inline float __uint_as_float(std::uint32_t v) { return std::bit_cast<float>(v); }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a < b ? b : a; }
