@@ -34,7 +34,7 @@ $(VENV)/.ready: analysis/pyproject.toml | dependencies
 	@touch $@
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | dependencies
-	cmake --preset $(PRESET) -DSTEERGRID_PYTHON=$(abspath $(VENV))/bin/python
+	cmake --preset $(PRESET) -DSTEERGRID_PYTHON=$(abspath $(VENV))/bin/python -DSTEERGRID_WERROR=$(or $(WERROR),OFF)
 
 build: dependencies $(VENV)/.ready $(BUILD)/build.ninja
 	cmake --build $(BUILD)
@@ -51,7 +51,7 @@ test: build
 	@mkdir -p $(RESULTS)
 	ctest --test-dir $(BUILD) --output-on-failure --label-exclude long --output-junit $(abspath $(RESULTS))/ctest.xml
 	STEERGRID=$(abspath $(BUILD))/steergrid STORE_WRITER=$(abspath $(BUILD))/tests/store/store_writer \
-	  $(VENV)/bin/python -m pytest -q tests -m "not long" \
+	  $(VENV)/bin/python -m pytest -q tests -m "not long" -n 2 \
 	  --junitxml=$(RESULTS)/pytest.xml
 
 check: check-dependencies build

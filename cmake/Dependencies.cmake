@@ -29,7 +29,7 @@ pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 option(STEERGRID_CUDA "Build the CUDA backend (needs the CUDA toolkit; a GPU only to run it)" OFF)
 if(STEERGRID_CUDA)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80 90 100)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)  # code for each, PTX of the newest for what comes
   endif()
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
   enable_language(CUDA)

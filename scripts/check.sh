@@ -14,7 +14,7 @@ git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
 step "clang-tidy"
 scripts/lint.sh "$build"
 
-step "build with warnings as errors, AddressSanitizer and UndefinedBehaviorSanitizer"
+step "build with clang, warnings as errors, AddressSanitizer and UndefinedBehaviorSanitizer"
 cmake --preset asan -DSTEERGRID_WERROR=ON >/dev/null
 cmake --build build/asan
 
@@ -22,7 +22,7 @@ step "tests under the sanitizers"
 # MPI, OpenMP and their plugins keep memory until exit; leaks are looked for where no MPI is. Threads that wait leave
 # their core to the test beside.
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 OMP_WAIT_POLICY=passive \
-  ctest --test-dir build/asan -j "$(nproc)" --output-on-failure --output-junit "$results/ctest-asan.xml"
+  ctest --test-dir build/asan -j "$(nproc)" --label-exclude long --output-on-failure --output-junit "$results/ctest-asan.xml"
 
 # bundled BUILD OUT: makes a bundle of a build, holds it to its size and tries it.
 bundled() {
@@ -35,7 +35,7 @@ bundled() {
 
 step "the CUDA build compiles and links for sm_80, sm_90 and sm_100; its bundle, moved to an empty root"
 if command -v nvcc >/dev/null; then
-  cmake --preset cuda >/dev/null
+  cmake --preset cuda -DSTEERGRID_WERROR=ON -DSTEERGRID_PYTHON="$root/$venv/bin/python" >/dev/null
   cmake --build build/cuda --target cuda_links steergrid_bundled test_kernels
   bundled build/cuda build/bundle-cuda
 else
@@ -55,5 +55,5 @@ long_tests() {
   STEERGRID=$root/$build/steergrid STORE_WRITER=$root/$build/tests/store/store_writer \
     "$venv/bin/python" -m pytest -q -m long --junitxml="$results/pytest-$1.xml" "${@:2}"
 }
-long_tests long tests --ignore tests/slurm
+long_tests long tests --ignore tests/slurm -n 2
 long_tests slurm tests/slurm -n 2 # jobs wait for Slurm most of the time

@@ -10,7 +10,7 @@ packages=(
   python3 python3-venv
 )
 if [ "${1:-}" = check ]; then
-  packages+=(clang clang-format clang-tidy libclang-rt-14-dev hdf5-tools chromium)
+  packages+=(clang clang-format clang-tidy libclang-rt-14-dev libomp-dev hdf5-tools chromium)
   packages+=(slurmctld slurmd slurm-client munge libpmix-dev iproute2)  # tests/slurm; srun needs libpmix.so
 fi
 
