@@ -75,6 +75,24 @@ done
 # Streaming from a cold cache: the shape of 70B cut to as many layers as the disk holds and takes in a minute, each block
 # read again each time.
 streaming=$out/streaming.md cut=$out/llama-2-70b-cut
+# What streaming is to be held against: how fast the disk gives these files by itself, and the GPU alone, all in memory.
+alone() {
+  local begin took files size
+  mapfile -t files < <(find "$cut" -name '*.safetensors' | sort | head -4)
+  begin=$(date +%s%N)
+  if [ ${#files[@]} -gt 0 ] &&
+    printf '%s\0' "${files[@]}" | timeout 60 xargs -0 -P 4 -I{} dd if={} of=/dev/null bs=16M count=128 iflag=direct status=none; then
+    took=$((($(date +%s%N) - begin) / 1000 + 1)) # microseconds: bytes each are MB/s
+    size=$(stat -c %s "${files[@]}" | awk '{ sum += $1 < 2^31 ? $1 : 2^31 } END { printf "%.0f", sum }')
+    printf '\nthe disk alone: %s MB/s (the first 2 GiB of %s files at once, past the page cache)\n' \
+      $((size / took)) ${#files[@]}
+  else
+    printf '\nthe disk alone: not measured (no direct reads here)\n'
+  fi
+  printf '\nthe same %s layers in memory:\n' "$layers"
+  timeout 60 "$steergrid" bench --backend cuda --model "random:llama-2-70b,layers=$layers" --dtype bfloat16 --repeats 3 \
+    --json "$out/resident.json" ${STEERGRID_PEAK_TFLOPS:+--peak "$STEERGRID_PEAK_TFLOPS"} || echo "not measured"
+}
 layers=${STEERGRID_STREAM_LAYERS:-24}
 at_most() { [ "$1" -ge "$layers" ] || layers=$1; }
 free=$(df --output=avail -B1000000 "$out" | tail -1)
@@ -99,6 +117,7 @@ else
   } >"$streaming" 2>&1 || status=$?
   [ $status -ne 124 ] || printf '\nstreaming: not measured, this disk is too slow for %s layers\n' "$layers" >>"$streaming"
   [ $status -eq 0 ] || [ $status -eq 124 ] || failed=1
+  alone >>"$streaming" 2>&1
   rm -rf "$cut"
 fi
 cat "$streaming"

@@ -43,10 +43,17 @@ def test_it_passes_with_all_tests_run_and_shows_the_benchmarks(tmp_path):
     assert done.returncode == 0, done.stderr
     shown, last = done.stdout.split("\n======\n")  # as each part ends, and all of it last
     for tables in (shown, last):
-        assert tables.count("| 2 | 0 | 0 |") == 4 and tables.count("| grid | measured |") == 3
+        assert tables.count("| 2 | 0 | 0 |") == 4 and tables.count("| grid | measured |") == 4
+    assert "the same 1 layers in memory" in last and "the disk alone: not measured" in last
     assert "70B cut to 1 of 80 layers, weights streamed" in done.stdout and not (tmp_path / "out/llama-2-70b-cut").exists()
     assert last.count("| memory of the GPU") == 2
     assert "rivals in Python: not run" in done.stdout and "gpu-check: passed" in done.stdout
+
+
+def test_it_measures_the_disk_alone(tmp_path):
+    model = 'if [ "$1" = make-model ]; then mkdir "$4" && head -c 50M /dev/zero >"$4/a.safetensors"; fi'
+    done = gpu_check(tmp_path, steergrid=model)
+    assert re.search(r"the disk alone: [1-9]\d* MB/s \(the first 2 GiB of 1 files at once", done.stdout), done.stdout
 
 
 def test_it_cuts_the_model_that_streams_to_what_the_disk_holds(tmp_path):
