@@ -90,9 +90,9 @@ int threads_of_a_worker(const MpiSession& session, Team& everybody) {
 
 std::int64_t memory_of_a_worker(const Device& device, const std::optional<NodeSeat>& seat) {
   if (device.cuda) return usable(device.memory);
-  const std::int64_t available = available_memory();
-  if (available == 0) return std::numeric_limits<std::int64_t>::max();  // not known: what is too much will fail
-  return usable(available) / (seat ? seat->workers : 1);
+  const auto available = available_memory();
+  if (!available) return std::numeric_limits<std::int64_t>::max();  // not known: what is too much will fail
+  return usable(*available) / (seat ? seat->workers : 1);
 }
 
 Machine machine_together(Team& everybody, const Plan& plan, const Device& device,

@@ -11,6 +11,8 @@
 namespace steergrid {
 namespace {
 
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+
 /// The number a file begins with, if it does ("max" is none).
 std::optional<std::int64_t> number_in(const std::string& path) {
   std::ifstream in(path);
@@ -30,7 +32,7 @@ std::int64_t number_after(const std::string& word, const std::string& path) {
 /// What one control group still allows: page cache that can be dropped does not count as used.
 std::int64_t room_in(const std::string& group) {
   const auto limit = number_in(group + "/memory.max"), used = number_in(group + "/memory.current");
-  if (!limit || !used) return std::numeric_limits<std::int64_t>::max();
+  if (!limit || !used) return kNoLimit;
   const std::int64_t held = std::max<std::int64_t>(0, *used - number_after("inactive_file", group + "/memory.stat"));
   return std::max<std::int64_t>(0, *limit - held);
 }
@@ -49,8 +51,10 @@ std::int64_t room_in_all_groups() {
 
 }  // namespace
 
-std::int64_t available_memory() {
-  return std::min(number_after("MemAvailable:", "/proc/meminfo") * 1024, room_in_all_groups());
+std::optional<std::int64_t> available_memory() {
+  const std::int64_t room = room_in_all_groups(), free = number_after("MemAvailable:", "/proc/meminfo");
+  if (free > 0) return std::min(free * 1024, room);
+  return room < kNoLimit ? std::optional(room) : std::nullopt;
 }
 
 void limit_memory(std::int64_t more) {

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace steergrid {
 
-/// Bytes; 0 where the system does not tell.
-std::int64_t available_memory();
+/// Bytes; nullopt where the system does not tell.
+std::optional<std::int64_t> available_memory();
 
 /// Lets this process take no more than `more` bytes beyond what it has: allocations then fail.
 void limit_memory(std::int64_t more);

@@ -5,11 +5,14 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace steergrid {
 
@@ -31,8 +34,12 @@ void name_log(const std::string& who) {
 }
 
 void tell_user(const std::string& sentence) {
-  const std::string line = "steergrid: " + sentence + '\n';
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::string text = "steergrid: ";
+  for (std::size_t at = 0, end = 0; at <= sentence.size(); at = end + 1) {
+    end = std::min(sentence.find('\n', at), sentence.size());
+    text += printable(std::string_view(sentence).substr(at, end - at)) + '\n';
+  }
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 }  // namespace steergrid

@@ -14,7 +14,7 @@ void start_log(const std::string& who, const std::string& file, bool verbose);
 void name_log(const std::string& who);
 
 /// What a user must read: "steergrid: SENTENCE" on stderr, in one piece, for a launcher has words of its own at the
-/// end.
+/// end. Each of its lines printable, for it may quote a file that nobody vouches for.
 void tell_user(const std::string& sentence);
 
 }  // namespace steergrid

@@ -79,8 +79,7 @@ void check_time(const JobRequest& r, std::int64_t limit) {
   if (static_cast<double>(limit) <= least)
     bad_input(
         "the longest unit takes about {:.0f} s, so a job needs more than {:.0f} s, found a limit of {} s: allow more "
-        "time or "
-        "make units smaller (the spec's `units`)",
+        "time or make units smaller (the spec's `units`)",
         r.longest_unit, std::ceil(least), limit);
 }
 

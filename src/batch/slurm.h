@@ -1,5 +1,5 @@
-// Slurm's own commands as functions: submit a script, ask for a job's state. No shell in between, so nothing is
-// expanded; a command that hangs is given up. Only submit and status call this.
+// Slurm's own commands as functions: submit a script, ask for a job's state. A command that hangs is given up. Only
+// submit and status call this.
 #pragma once
 
 #include <optional>

@@ -10,6 +10,7 @@
 #include <future>
 
 #include "base/error.h"
+#include "base/in_background.h"
 
 namespace steergrid {
 namespace {
@@ -103,9 +104,9 @@ void ReadAhead::read(const Extent& extent, std::byte* to) const {
   std::vector<std::future<std::size_t>> reads;
   for (std::size_t p = 0; p < parts; ++p) {
     const std::size_t at = p * size;
-    reads.push_back(std::async(parts == 1 ? std::launch::deferred : std::launch::async, read_part, file.fd,
-                               extent.offset + at, std::span(to + at, std::min(size, extent.bytes - at)),
-                               std::cref(file.path)));
+    const std::span<std::byte> part(to + at, std::min(size, extent.bytes - at));
+    const auto work = [&file, from = extent.offset + at, part] { return read_part(file.fd, from, part, file.path); };
+    reads.push_back(parts == 1 ? std::async(std::launch::deferred, work) : in_background(work));
   }
   std::size_t got = 0;
   for (auto& r : reads) got += r.get();

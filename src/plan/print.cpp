@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fingerprint.h"
+#include "base/printable.h"
 #include "plan/table.h"
 #include "plan/teams.h"
 
@@ -116,7 +117,8 @@ std::string human_count(std::int64_t count) {
 
 std::string print_plan(const SweepSpec& spec, const Plan& plan, const std::vector<PricedModel>& models,
                        std::optional<int> ranks) {
-  std::string out = fmt::format("sweep {}   plan {}\noutput {}\n\n", spec.name, hex_of(plan.fingerprint), spec.output);
+  std::string out =
+      fmt::format("sweep {}   plan {}\noutput {}\n\n", spec.name, hex_of(plan.fingerprint), printable(spec.output));
   out += models_table(spec, plan);
   WorkCost total;
   std::int64_t cells = 0;

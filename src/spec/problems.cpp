@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "spec/text_file.h"
+#include "base/printable.h"
 
 namespace steergrid {
 
@@ -80,19 +80,7 @@ void SpecProblems::throw_if_any() const {
 }
 
 std::string in_quotes(std::string_view text, std::size_t most) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size() && out.size() < most; ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == '\n') {
-      out += "\\n";
-    } else if (c < 0x20 || c == 0x7f) {
-      out += fmt::format("\\x{:02x}", c);
-    } else {
-      const std::size_t length = utf8_length(text.substr(i));
-      out += length == 0 ? fmt::format("\\x{:02x}", c) : std::string(text.substr(i, length));
-      if (length > 1) i += length - 1;
-    }
-  }
+  const std::string out = printable(text, most);
   return fmt::format("'{}{}'", out, out.size() >= most && text.size() > most ? "..." : "");
 }
 

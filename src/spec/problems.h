@@ -32,7 +32,7 @@ class SpecProblems {
   std::vector<Problem> list_;
 };
 
-/// `text` in single quotes, on one line, valid UTF-8, shortened to some `most` bytes.
+/// `text` in single quotes and printable, shortened to some `most` bytes.
 std::string in_quotes(std::string_view text, std::size_t most = 60);
 /// As in_quotes, but whole: of a long path the end says most.
 std::string path_in_quotes(std::string_view path);

@@ -25,8 +25,12 @@ void read_output(const Fields& top, SweepSpec& spec) {
   const auto path = field ? read_path(*field, "the path of the result file") : std::nullopt;
   if (!path) return;
   std::error_code error;
-  if (path->ends_with('/') || std::filesystem::is_directory(*path, error))
+  const std::filesystem::file_status there = std::filesystem::status(*path, error);
+  if (path->ends_with('/') || std::filesystem::is_directory(there))
     field->problem(fmt::format("expected a file, found the folder {}", path_in_quotes(*path)));
+  else if (there.type() == std::filesystem::file_type::none)
+    field->problem(
+        fmt::format("expected a path where a result file can lie, found {}: {}", in_quotes(*path), error.message()));
   else if (*path == spec.file)
     field->problem("expected a file of its own, found the spec itself");
   spec.output = *path;

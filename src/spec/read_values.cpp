@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "spec/data_set.h"
 #include "spec/layers.h"
 
@@ -100,6 +101,10 @@ std::optional<Positions> read_positions(const Field& field) {
 std::optional<std::string> read_path(const Field& field, std::string_view what) {
   const auto text = field.text(what);
   if (!text) return std::nullopt;
+  if (has_control(*text)) {
+    field.problem(fmt::format("expected {} without control characters, found {}", what, path_in_quotes(*text)));
+    return std::nullopt;
+  }
   std::filesystem::path path = *text;
   if (*text == "~" || text->starts_with("~/")) {  // as a shell would; none has seen it
     const char* home = std::getenv("HOME");

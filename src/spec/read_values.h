@@ -15,7 +15,8 @@ std::optional<LayerSelection> read_layers(const Field& field);
 std::optional<Coefficients> read_coefficients(const Field& field, CoefficientUnit unit);
 std::optional<Positions> read_positions(const Field& field);
 
-/// An absolute, normalized path; relative ones start at the spec's folder, "~/" is the home folder.
+/// An absolute, normalized path; relative ones start at the spec's folder, "~/" is the home folder. Control
+/// characters are refused: no name of a file needs them, and one with a newline would pass for two lines.
 std::optional<std::string> read_path(const Field& field, std::string_view what);
 
 /// A path, or {file, limit}: the data set it names, read and checked.

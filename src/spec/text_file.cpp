@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace steergrid {
 
@@ -25,22 +26,6 @@ std::string read_text_file(const std::string& path, std::size_t most_bytes) {
   in.read(text.data(), static_cast<std::streamsize>(size));
   if (static_cast<std::uintmax_t>(in.gcount()) != size) failed("{}: reading stopped half-way", path);
   return text;
-}
-
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  if (text.empty()) return 0;
-  const unsigned char c = byte(0);
-  if (c < 0x80) return 1;
-  const std::size_t length = c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const unsigned char second = byte(1);
-  const bool overlong = (c == 0xe0 && second < 0xa0) || (c == 0xf0 && second < 0x90);
-  const bool surrogate = c == 0xed && second >= 0xa0;
-  const bool beyond = c == 0xf4 && second >= 0x90;
-  return overlong || surrogate || beyond ? 0 : length;
 }
 
 std::size_t first_not_utf8(std::string_view text) {

@@ -10,10 +10,6 @@ namespace steergrid {
 /// The bytes of a file of at most `most_bytes`. Throws Error (bad input): missing, not a regular file, too large.
 std::string read_text_file(const std::string& path, std::size_t most_bytes);
 
-/// Length in bytes of the UTF-8 character at the start of `text`; 0 if there is none (overlong forms, surrogates and
-/// code points beyond U+10FFFF are none).
-std::size_t utf8_length(std::string_view text);
-
 /// Offset of the first byte that is not UTF-8, or npos.
 std::size_t first_not_utf8(std::string_view text);
 

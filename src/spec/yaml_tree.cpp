@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "spec/problems.h"
 #include "spec/text_file.h"
 
@@ -189,7 +190,8 @@ YamlNode parse_yaml(const std::string& file, const std::string& text) {
   } catch (const Refused& refused) {
     bad_input("{}:{}:{}: {}", file, refused.mark.line + 1, refused.mark.column + 1, refused.why);
   } catch (const YAML::Exception& e) {
-    bad_input("{}:{}:{}: expected YAML, found a syntax error: {}", file, e.mark.line + 1, e.mark.column + 1, e.msg);
+    bad_input("{}:{}:{}: expected YAML, found a syntax error: {}", file, e.mark.line + 1, e.mark.column + 1,
+              printable(e.msg));
   }
 }
 

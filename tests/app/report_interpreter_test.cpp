@@ -19,9 +19,9 @@ TEST(ReportInterpreter, AnEmptyVariableIsNone) {
 }
 
 TEST(ReportInterpreter, OneThatCannotBeStartedOrFailsMakesNoReports) {
-  EXPECT_FALSE(makes_reports("/no/python"));
-  EXPECT_FALSE(makes_reports("false"));
-  EXPECT_TRUE(makes_reports("true"));  // found in PATH, as report finds it
+  EXPECT_EQ(keeps_from_reports("/no/python"), "No such file or directory");
+  EXPECT_EQ(keeps_from_reports("false"), "lacks steergrid_analysis");
+  EXPECT_EQ(keeps_from_reports("true"), "");  // found in PATH, as report finds it
 }
 
 }  // namespace

@@ -35,6 +35,14 @@ TEST(Log, AppendsLinesThatNameTheProcess) {
   std::remove(path.c_str());
 }
 
+TEST(Sentences, KeepTheirLinesAndGiveATerminalNoOrders) {
+  testing::internal::CaptureStderr();
+  tell_user("a.yaml:1: found \x1b[31m\nb.yaml:2: found \xff\r");
+  tell_user("");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "steergrid: a.yaml:1: found \\x1b[31m\nb.yaml:2: found \\xff\\x0d\nsteergrid: \n");
+}
+
 TEST(Log, SaysWhichFileCannotBeOpened) {
   try {
     start_log("x", testing::TempDir(), false);  // a folder

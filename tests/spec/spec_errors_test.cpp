@@ -47,6 +47,22 @@ TEST(SpecErrors, SaysWhichValueWasMeant) {
             "'instruction_end'?");
 }
 
+TEST(SpecErrors, RefusesPathsWithControlCharacters) {
+  const std::string said = " without control characters, found ";
+  const std::string output = complaint_with("output: results/small.h5", R"(output: "a\e[31mb\nc.h5")");
+  EXPECT_EQ(output, "sweep.yaml:2:9: output: expected the path of the result file" + said + R"('a\x1b[31mb\nc.h5')");
+  const std::string pairs = complaint_with("pairs: pairs.json", R"(pairs: "a\nb.json")");
+  EXPECT_THAT(pairs, HasSubstr("expected the path of a data set" + said + R"('a\nb.json')"));
+  EXPECT_EQ(lines_of(pairs), 1);
+  EXPECT_THAT(complaint_with("path: model", R"(path: "model\x7f")"), HasSubstr(said + R"('model\x7f')"));
+}
+
+TEST(SpecErrors, RefusesAnOutputThatNoFileSystemTakes) {
+  const std::string text = complaint_with("output: ", "output: " + std::string(300, 'x'));
+  EXPECT_THAT(text, AllOf(HasSubstr("output: expected a path where a result file can lie"), HasSubstr("too long")));
+  EXPECT_EQ(lines_of(text), 1);
+}
+
 TEST(SpecErrors, SuggestsNothingForWhatResemblesNothing) {
   EXPECT_THAT(complaint_with("coefficients:", "quux: 1\ncoefficients:"), Not(HasSubstr("did you mean")));
 }

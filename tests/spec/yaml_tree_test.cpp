@@ -10,6 +10,7 @@
 namespace steergrid {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -39,6 +40,7 @@ TEST(YamlTree, PutsAMissingValueWhereItsKeyStands) {
 
 TEST(YamlTree, SaysWhereTheSyntaxBreaks) {
   EXPECT_THAT(refusal("name: x\n  output: y\n"), StartsWith("s.yaml:2:9: expected YAML, found a syntax error: "));
+  EXPECT_THAT(refusal("name: \"\\\x1b\"\n"), EndsWith("unknown escape character: \\x1b"));
   EXPECT_THAT(refusal("models:\n\t- name: b\n"), StartsWith("s.yaml:2:2: expected YAML"));
   EXPECT_THAT(refusal("name: [a\n"), HasSubstr("expected YAML"));
   EXPECT_THAT(refusal("name: *nope\n"), StartsWith("s.yaml:1:7: "));
