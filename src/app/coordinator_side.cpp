@@ -1,5 +1,6 @@
 #include "app/coordinator_side.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -32,9 +35,46 @@ store::VectorRows rows_of(const SteeringVectors& v) { return {v.mean, v.scale, v
 
 }  // namespace
 
-CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& file, store::OutputLock& lock, bool live,
-                                 bool logged)
-    : prepared_(prepared), file_(file), lock_(lock), live_(live), logged_(logged), last_line_(monotonic_seconds()) {
+/// The progress line at the bottom of a terminal. As the log's first sink it writes nothing, but takes the line away
+/// for what the log is about to say there; the next `show` brings it back.
+class CoordinatorSide::LiveLine final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  /// From the main thread, before there is much that logs.
+  static std::shared_ptr<LiveLine> before_the_log() {
+    auto line = std::make_shared<LiveLine>();
+    auto& sinks = spdlog::default_logger()->sinks();
+    if (!sinks.empty()) line->set_level(sinks.front()->level());  // the terminal's: see start_log
+    sinks.insert(sinks.begin(), line);
+    return line;
+  }
+
+  void show(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    put("\r" + text + "\033[K");
+    shown_ = true;
+  }
+  /// What is shown stays; what is written next begins a line.
+  void end() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(shown_, false)) put("\n");
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg&) override {
+    if (std::exchange(shown_, false)) put("\r\033[K");
+  }
+  void flush_() override {}
+  static void put(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+
+  bool shown_ = false;
+};
+
+CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& file, bool live, bool logged)
+    : prepared_(prepared), file_(file), logged_(logged), last_line_(monotonic_seconds()) {
+  if (live) live_ = LiveLine::before_the_log();
   for (const ModelPlan& m : prepared.plan.models)
     names_.push_back(prepared.spec.models[static_cast<std::size_t>(m.model)].name);
   calls_ = {.begin = [this](int unit, std::uint32_t attempt) { begin(unit, attempt); },
@@ -52,6 +92,10 @@ CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& fi
             .dismiss = {},
             .stop_requested = stop_signal_arrived,
             .progress = [this](const Snapshot& s) { show(s); }};
+}
+
+CoordinatorSide::~CoordinatorSide() {
+  if (live_) live_->end();
 }
 
 std::vector<UnitRecord> CoordinatorSide::records(bool retry) {
@@ -163,12 +207,11 @@ std::vector<std::byte> CoordinatorSide::payload(int vectors_unit) {
 }
 
 void CoordinatorSide::show(const Snapshot& snapshot) {
-  lock_.beat();  // also while one long unit runs
   if (over_) return;
   const bool over = over_ = snapshot.total().ended() == snapshot.total().units;
   if (live_) {
-    std::fprintf(stderr, "\r%s\033[K%s", live_line(snapshot, names_, terminal_width()).c_str(), over ? "\n" : "");
-    std::fflush(stderr);
+    live_->show(live_line(snapshot, names_, terminal_width()));
+    if (over) live_->end();
   }
   const double now = monotonic_seconds();
   if (!over && now - last_line_ < kLineEvery) return;

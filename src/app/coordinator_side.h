@@ -3,13 +3,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/prepare.h"
 #include "farm/coordinator.h"
 #include "steer/vectors.h"
-#include "store/lock.h"
 #include "store/result_file.h"
 
 namespace steergrid {
@@ -18,7 +18,12 @@ class CoordinatorSide {
  public:
   /// What is passed must outlive the run. `live`: a progress line on the terminal; `logged`: plain lines in the log
   /// too.
-  CoordinatorSide(const Prepared& prepared, store::ResultFile& file, store::OutputLock& lock, bool live, bool logged);
+  CoordinatorSide(const Prepared& prepared, store::ResultFile& file, bool live, bool logged);
+
+  /// Ends the progress line.
+  ~CoordinatorSide();
+  CoordinatorSide(const CoordinatorSide&) = delete;
+  CoordinatorSide& operator=(const CoordinatorSide&) = delete;
 
   const CoordinatorCalls& calls() const { return calls_; }
 
@@ -26,6 +31,8 @@ class CoordinatorSide {
   std::vector<UnitRecord> records(bool retry);
 
  private:
+  class LiveLine;
+
   void begin(int unit, std::uint32_t attempt);
   void block(int unit, int because_of);
   void commit(const Finished& done);
@@ -39,8 +46,8 @@ class CoordinatorSide {
 
   const Prepared& prepared_;
   store::ResultFile& file_;
-  store::OutputLock& lock_;
-  bool live_, logged_;
+  std::shared_ptr<LiveLine> live_;  // none without a terminal
+  bool logged_;
   bool over_ = false;  // the last line has been shown
   double last_line_ = 0;
   std::vector<std::string> names_;

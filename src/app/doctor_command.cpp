@@ -7,8 +7,10 @@
 
 #include "app/commands.h"
 #include "app/report_interpreter.h"
+#include "app/start_together.h"
 #include "base/version.h"
 #include "comm/mpi_session.h"
+#include "comm/mpi_team.h"
 #include "comm/nccl_team.h"
 #include "kernels/backend.h"
 #include "store/doctor.h"
@@ -60,9 +62,20 @@ void check_file_system(const std::string& folder) {
 
 void check_python() {
   const std::string python = report_interpreter();
-  const bool good = makes_reports(python);
-  say(good, "report", python,
-      good ? "has steergrid_analysis" : "lacks steergrid_analysis: steergrid report will not work");
+  const std::string obstacle = keeps_from_reports(python);
+  say(obstacle.empty(), "report", python,
+      obstacle.empty() ? "has steergrid_analysis" : obstacle + ": steergrid report will not work");
+}
+
+/// Throws Error (bad input) where results cannot lie.
+void check_folder(const std::string& folder) {
+  std::error_code error;
+  const auto there = std::filesystem::status(folder, error);
+  if (std::filesystem::is_directory(there)) return;
+  if (there.type() == std::filesystem::file_type::none)
+    bad_input("{}: expected a folder, found what cannot be looked at ({})", folder, error.message());
+  bad_input("{}: expected a folder, found {}", folder,
+            std::filesystem::exists(there) ? "something else" : "none there");
 }
 
 }  // namespace
@@ -75,7 +88,8 @@ void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation) {
     int argc = invocation.argc;
     char** argv = invocation.argv;
     const MpiSession session(argc, argv);
-    if (!std::filesystem::is_directory(*folder)) bad_input("{}: expected a folder", *folder);
+    MpiTeam everybody(session.world().duplicate());
+    by_all(everybody, [&] { check_folder(*folder); });
     const store::Hdf5Check hdf5 = store::check_hdf5(*folder, session.world());
     if (session.rank() != 0) return;
     fmt::print("{}\n", version_text());
@@ -83,7 +97,7 @@ void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation) {
     say(hdf5.works, "HDF5", hdf5.version, hdf5.finding);
     check_cpu();
     check_gpu();
-    check_file_system(std::filesystem::absolute(*folder).string());
+    check_file_system(std::filesystem::weakly_canonical(*folder).string());
     check_python();
     if (!hdf5.works) code = ExitCode::Failed;
   });

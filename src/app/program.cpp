@@ -4,10 +4,17 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "app/commands.h"
+#include "app/supervise.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "comm/mpi_session.h"
@@ -16,6 +23,14 @@
 namespace steergrid {
 namespace {
 
+/// Whether this process says what is wrong with the command line, which every rank of a launch sees. The others wait a
+/// moment: a launcher may end all of them when the first one leaves.
+bool speaks_before_mpi() {
+  if (rank_by_launcher().value_or(0) == 0) return true;
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  return false;
+}
+
 /// A word in the place of the command that is none: said with the nearest one, where CLI11 would only miss a command.
 void check_command(const CLI::App& app, const Invocation& invocation) {
   const std::string word = invocation.argc > 1 ? invocation.argv[1] : "";
@@ -23,7 +38,21 @@ void check_command(const CLI::App& app, const Invocation& invocation) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) == names.end())
-    bad_input("expected a command ({}), found {}{}", fmt::join(names, ", "), in_quotes(word), suggestion(word, names));
+    throw Error(ExitCode::BadInput, speaks_before_mpi()
+                                        ? fmt::format("expected a command ({}), found {}{}", fmt::join(names, ", "),
+                                                      in_quotes(word), suggestion(word, names))
+                                        : "");
+}
+
+/// What was printed, written out; a sentence says so if it could not be: a script must not take a cut text for all.
+ExitCode end_of_output() {
+  errno = 0;
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const int why = errno;  // 0 where an earlier write failed
+  if (std::cout.flush() && written) return ExitCode::Ok;
+  tell_user("standard output: expected to write all of the answer, found " +
+            (why != 0 ? std::error_code(why, std::generic_category()).message() : "an error before its end"));
+  return ExitCode::Failed;
 }
 
 }  // namespace
@@ -40,8 +69,9 @@ int run_program(const Invocation& invocation) {
     check_command(app, invocation);
     app.parse(invocation.argc, invocation.argv);
   } catch (const CLI::ParseError& e) {
-    const int rc = app.exit(e);
-    return rc == 0 ? 0 : static_cast<int>(ExitCode::BadInput);
+    std::ostream nowhere(nullptr);
+    const bool speaks = speaks_before_mpi();
+    if (app.exit(e, speaks ? std::cout : nowhere, speaks ? std::cerr : nowhere) != 0) code = ExitCode::BadInput;
   } catch (const Error& e) {
     // On rank 0 the sentence; ranks that only hear of an error throw it without one.
     if (*e.what() != '\0') tell_user(e.what());
@@ -50,6 +80,8 @@ int run_program(const Invocation& invocation) {
     tell_user(e.what());
     code = ExitCode::Failed;
   }
+  // What a run is for lies in its file: a launcher that no longer listens takes nothing from it.
+  if (code == ExitCode::Ok && !app.got_subcommand("run")) code = end_of_output();
   if (code != ExitCode::Ok) leave_at_once(code);  // no atexit handler may wait for ranks that are elsewhere
   return 0;
 }

@@ -16,19 +16,18 @@
 namespace steergrid {
 namespace {
 
-constexpr double kStartTime = 600;  // seconds in MPI_Init; thousands of ranks on a slow file system take minutes
+constexpr double kStartTime = 600;  // seconds to meet; thousands of ranks on a slow file system take minutes
 
 /// The run itself. `rank` is this process's as soon as MPI has said it.
 ExitCode run(const SweepOptions& options, const Invocation& invocation, int& rank) {
   catch_stop_signals();
   int argc = invocation.argc;
   char** argv = invocation.argv;
-  std::optional<Deadline> patience;  // until lifelines watch: a rank that died before leaves the others in MPI_Init
-  patience.emplace(kStartTime, "the other ranks do not come up; this rank leaves (the same command goes on)");
+  std::optional<StartWatch> start;  // until lifelines watch
+  start.emplace(kStartTime, rank_by_launcher().has_value());
   const MpiSession session(argc, argv);
-  patience.reset();
   rank = session.rank();
-  const Ending ending = run_sweep(session, options, invocation.hooks);
+  const Ending ending = run_sweep(session, options, invocation.hooks, start);
   if (rank == 0) tell_supervisor(ending.code);
   if (rank == 0 && !ending.sentence.empty()) tell_user(ending.sentence);
   return ending.code;
@@ -36,7 +35,7 @@ ExitCode run(const SweepOptions& options, const Invocation& invocation, int& ran
 
 /// A supervisor hears of errors as well. Only here: other commands that its launcher may call are not the run.
 ExitCode run_and_tell(const SweepOptions& options, const Invocation& invocation) {
-  int rank = rank_by_launcher();
+  int rank = rank_by_launcher().value_or(0);
   try {
     return run(options, invocation, rank);
   } catch (const Error& e) {

@@ -1,11 +1,27 @@
 #include "app/start_together.h"
 
+#include <unistd.h>  // gethostname
+
+#include <algorithm>
 #include <exception>
 
 #include "base/error.h"
 #include "plan/teams.h"
 
 namespace steergrid {
+
+namespace {
+
+/// The sentence with where it happened, for what is wrong on one node alone: "rank 3 on node7: ...".
+std::string with_place(const Team& everybody, const std::string& sentence) {
+  const std::string rank = fmt::format("rank {} on ", everybody.rank());
+  if (everybody.size() == 1 || sentence.starts_with(rank)) return sentence;
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) != 0) host[0] = '?';
+  return fmt::format("{}{}: {}", rank, host, sentence);
+}
+
+}  // namespace
 
 std::vector<std::byte> by_rank_0(Team& everybody, const std::function<std::vector<std::byte>()>& step) {
   std::vector<std::byte> bytes;  // first the exit code, then what `step` gave
@@ -40,8 +56,11 @@ void by_all(Team& everybody, const std::function<void()>& step) {
     mine = static_cast<std::byte>(ExitCode::Failed);
     sentence = e.what();
   }
-  for (const std::byte code : everybody.gather_host(std::span(&mine, 1)))
-    if (code != std::byte{0}) throw Error(static_cast<ExitCode>(code), sentence);
+  const std::vector<std::byte> codes = everybody.gather_host(std::span(&mine, 1));
+  const auto first = std::find_if(codes.begin(), codes.end(), [](std::byte code) { return code != std::byte{0}; });
+  if (first == codes.end()) return;
+  const bool speaks = first - codes.begin() == everybody.rank();
+  throw Error(static_cast<ExitCode>(*first), speaks ? with_place(everybody, sentence) : "");
 }
 
 Prepared prepare_together(Team& everybody, const std::string& spec_file, bool full_hash, const GpuChoice& gpus) {
@@ -58,8 +77,7 @@ Prepared prepare_together(Team& everybody, const std::string& spec_file, bool fu
   by_all(everybody, [&] {
     p = prepare(spec_file, Look::AtHeaders, false, decode_choices(word));
     if (encode(p) != word)
-      failed("rank {}: {} gives another plan here than on rank 0: the ranks see different files", everybody.rank(),
-             spec_file);
+      failed("{} gives another plan here than on rank 0: the ranks see different files", spec_file);
   });
   return p;
 }

@@ -1,5 +1,5 @@
 // What all ranks of a launch agree on before anything runs: one plan, one output. Rank 0 looks first and tells the
-// others; a mistake is said once, by rank 0, and ends every rank with the same code.
+// others; a mistake is said once, and ends every rank with the same code.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ namespace steergrid {
 /// code; only rank 0's has the sentence. Collective.
 std::vector<std::byte> by_rank_0(Team& everybody, const std::function<std::vector<std::byte>()>& step);
 
-/// Runs `step` everywhere; if it throws anywhere, every rank throws an Error (those it did not happen to: without a
-/// sentence). Collective.
+/// Runs `step` everywhere; if it throws anywhere, every rank throws an Error of the same code; only the lowest rank
+/// that it happened to has the sentence, with that rank and its host. Collective.
 void by_all(Team& everybody, const std::function<void()>& step);
 
 /// The plan of `spec_file`, the same on every rank (checked by its fingerprint and the models'), its items tokenized

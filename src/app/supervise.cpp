@@ -34,11 +34,18 @@ void pass_on(int what) {
   if (child > 0) ::kill(static_cast<pid_t>(child), what);
 }
 
+/// Whether whoever started this process wanted it to ignore a signal, as nohup does, or a shell in the background.
+bool is_ignored(int what) {
+  struct sigaction now {};
+  return sigaction(what, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 void catch_signals() {
   struct sigaction action {};
   action.sa_handler = pass_on;
   sigemptyset(&action.sa_mask);
-  for (const int what : kPassedOn) sigaction(what, &action, nullptr);
+  for (const int what : kPassedOn)
+    if (!is_ignored(what)) sigaction(what, &action, nullptr);
 }
 
 std::vector<std::string> words_of(const std::string& launcher) {
@@ -89,7 +96,8 @@ class HoldSignals {
 /// In the child of a fork: becomes `words`, or tells its parent through `cannot` why that is not possible.
 [[noreturn]] void become(const std::vector<char*>& words, const std::string& folder, int cannot,
                          const HoldSignals& held) {
-  for (const int what : kPassedOn) ::signal(what, SIG_DFL);
+  for (const int what : kPassedOn)
+    if (!is_ignored(what)) ::signal(what, SIG_DFL);
   held.release();
   ::setenv("TMPDIR", folder.c_str(), 1);
   ::setenv(kWhereToTell, (folder + "/ending").c_str(), 1);
@@ -167,10 +175,11 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
           "--restarts watches a launch from outside, found {}: steergrid run --restarts {} --launcher 'mpirun -n "
           "3' ...",
           rank, wanted.restarts);
-  const std::vector<std::string> command = command_of(wanted, argc, argv);
+  std::vector<std::string> command = command_of(wanted, argc, argv);
   catch_signals();
   for (int restart = 0;; ++restart) {
     const LaunchEnd end = launch(command);
+    std::erase(command, "--retry-failed");  // once: what fails again has failed
     if (const auto code = verdict(end)) {
       if (!end.told)
         tell_user(fmt::format("{} cannot start the run ({}): not started again", command[0], described(end.status)));
@@ -188,10 +197,10 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
   }
 }
 
-int rank_by_launcher() {
+std::optional<int> rank_by_launcher() {
   for (const char* name : kRanks)
     if (const char* rank = std::getenv(name)) return std::atoi(rank);
-  return 0;
+  return std::nullopt;
 }
 
 void tell_supervisor(ExitCode code) {

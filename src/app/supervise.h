@@ -41,7 +41,7 @@ std::optional<ExitCode> verdict(const LaunchEnd& end);
 /// nothing has died.
 void tell_supervisor(ExitCode code);
 
-/// The rank that the launcher gave this process; 0 without one. For errors that come before MPI can be asked.
-int rank_by_launcher();
+/// The rank that the launcher gave this process; nullopt without one. For what comes before MPI can be asked.
+std::optional<int> rank_by_launcher();
 
 }  // namespace steergrid

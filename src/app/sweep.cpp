@@ -21,11 +21,24 @@
 #include "farm/plan_facts.h"
 #include "farm/run_inline.h"
 #include "plan/identity.h"
+#include "spec/warnings.h"
 #include "store/create.h"
+#include "store/lock.h"
 #include "store/status.h"
 
 namespace steergrid {
 namespace {
+
+/// A log file that nobody can open is rank 0's to say. Collective.
+void log_together(Team& everybody, const SweepOptions& options) {
+  by_rank_0(everybody, [&] {
+    start_log("coordinator", options.log, options.verbose);
+    return std::vector<std::byte>();
+  });
+  by_all(everybody, [&] {
+    if (everybody.rank() > 0) start_log(fmt::format("rank {}", everybody.rank()), options.log, options.verbose);
+  });
+}
 
 store::Provenance provenance_of(const Prepared& p, const Machine& machine) {
   const auto identity = store::run_identity(p.plan, p.spec, machine.backend, machine.architecture, machine.gemm);
@@ -107,17 +120,22 @@ Ending run_farm(const Prepared& p, const Topology& topology, std::span<const Uni
 
 }  // namespace
 
-Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks) {
+Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks,
+                 std::optional<StartWatch>& start) {
   const bool first = session.rank() == 0;
-  start_log(first ? "coordinator" : fmt::format("rank {}", session.rank()), options.log, options.verbose);
   MpiTeam everybody(session.world().duplicate());
+  log_together(everybody, options);
   Lifelines lifelines(session, everybody);
+  start.reset();
   const std::optional<NodeSeat> seat = seat_on_node(session);
   const Device device = choose_device(session, everybody, seat, options.backend, options.share_gpus);
   const auto gpus = device.cuda ? GpuChoice({device.memory, device.workers}) : std::nullopt;
   const Prepared p = prepare_together(everybody, options.spec, options.full_hash, gpus);
   const Topology topology(session, degrees_of(p.plan));
-  if (first) log_seats(device.places);
+  if (first) {
+    log_seats(device.places);
+    for (const std::string& line : warnings_of(p.spec)) spdlog::warn("{}", line);
+  }
   const int threads = options.threads > 0 ? options.threads : threads_of_a_worker(session, everybody);
   std::optional<Exchanges> exchanges;
   by_all(everybody, [&] { exchanges.emplace(topology, degrees_of(p.plan), device); });
@@ -139,7 +157,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   std::optional<CoordinatorSide> coordinator;
   std::vector<UnitRecord> records;
   if (first) {
-    coordinator.emplace(p, *output.file, *output.lock, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
+    coordinator.emplace(p, *output.file, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
     records = coordinator->records(options.retry_failed);
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
                  session.size(), threads);
@@ -149,6 +167,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
                     make_backend);
   const WorkerCalls calls = hooks.worker ? hooks.worker(worker.calls()) : worker.calls();
   Ending ending = run_farm(p, topology, records, coordinator ? &*coordinator : nullptr, calls, *exchanges, lifelines);
+  coordinator.reset();  // what is said from here on stands below its progress line
   lifelines.insist();
   if (!ending.complete) leave_incomplete(ending, first, p.spec.output, output);
   if (output.file) output.file->close();

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "app/devices.h"
 #include "comm/mpi_session.h"
 #include "farm/ending.h"
+#include "farm/watchdog.h"
 #include "farm/worker.h"
 
 namespace steergrid {
@@ -35,8 +37,9 @@ struct SweepHooks {
   bool rank_0_writes = false;
 };
 
-/// Runs or resumes a sweep. The same Ending on every rank. Throws Error where the sweep could not begin. Collective
-/// over all ranks of the launch.
-Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks);
+/// Runs or resumes a sweep. The same Ending on every rank. `start` is reset when deaths are noticed. Throws Error where
+/// the sweep could not begin. Collective over all ranks of the launch.
+Ending run_sweep(const MpiSession& session, const SweepOptions& options, const SweepHooks& hooks,
+                 std::optional<StartWatch>& start);
 
 }  // namespace steergrid

@@ -77,6 +77,10 @@ void warn_of(int unwatched, int others) {
 struct Lifelines::Watch {
   enum class Mode { Start, Tolerate, Insist };
   enum class Sign { Alive, Goodbye, Gone };
+  struct Loss {
+    int rank;
+    Sign sign;
+  };
 
   ~Watch() {
     {
@@ -92,6 +96,11 @@ struct Lifelines::Watch {
     if (::write(bell.id(), &one, sizeof one) < 0) spdlog::debug("lifelines: the bell does not ring");
   }
 
+  void silence() const {
+    std::uint64_t rung = 0;
+    if (::read(bell.id(), &rung, sizeof rung) < 0) spdlog::debug("lifelines: the bell did not ring");
+  }
+
   static Sign sign_on(int line) {
     char byte = 0;
     const ssize_t got = ::recv(line, &byte, 1, MSG_DONTWAIT);
@@ -103,10 +112,22 @@ struct Lifelines::Watch {
   void note(int rank, Sign sign) {
     if (sign == Sign::Alive) return;
     lines.erase(rank);
-    if (mode == Mode::Tolerate) return gone.push_back(rank);
+    if (mode == Mode::Tolerate) return gone.push_back({rank, sign});
     if (mode == Mode::Insist && sign == Sign::Goodbye) return;
+    leave_soon(rank);
+  }
+
+  void leave_soon(int why) {
     if (!leave_at) leave_at = monotonic_seconds() + kLauncherTime;
-    reason = rank;
+    reason = why;
+  }
+
+  /// Signs that nobody has looked at count as if they came now: deaths do, goodbyes are in order.
+  void insist() {
+    const std::lock_guard lock(mutex);
+    mode = Mode::Insist;
+    for (const Loss& loss : std::exchange(gone, {})) note(loss.rank, loss.sign);
+    if (leave_at) ring();  // the thread may be asleep until a line says something
   }
 
   /// The thread: sleeps until a line says something, and leaves when it is time.
@@ -127,6 +148,7 @@ struct Lifelines::Watch {
         }
       }
       ::poll(polled.data(), polled.size(), timeout);
+      if (polled.front().revents != 0) silence();
       const std::lock_guard lock(mutex);
       for (std::size_t i = 0; i < whose.size(); ++i)
         if (polled[i + 1].revents != 0) note(whose[i], sign_on(polled[i + 1].fd));
@@ -141,7 +163,7 @@ struct Lifelines::Watch {
   Socket bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::mutex mutex;             // over all that follows
   std::map<int, Socket> lines;  // by the rank at the other end
-  std::vector<int> gone;
+  std::vector<Loss> gone;       // while deaths are tolerated
   Mode mode = Mode::Start;
   std::optional<double> leave_at;
   int reason = 0;
@@ -188,14 +210,13 @@ void Lifelines::tolerate() {
   watch_->mode = Watch::Mode::Tolerate;
 }
 
-void Lifelines::insist() {
-  const std::lock_guard lock(watch_->mutex);
-  watch_->mode = Watch::Mode::Insist;
-}
+void Lifelines::insist() { watch_->insist(); }
 
 std::vector<int> Lifelines::lost() {
   const std::lock_guard lock(watch_->mutex);
-  return std::exchange(watch_->gone, {});
+  std::vector<int> ranks;
+  for (const Watch::Loss& loss : std::exchange(watch_->gone, {})) ranks.push_back(loss.rank);
+  return ranks;
 }
 
 void Lifelines::cut(int rank) {

@@ -29,7 +29,7 @@ class Lifelines {
   // Rank 0.
   /// From here on a death ends nothing; a rank that says goodbye is as lost as a dead one.
   void tolerate();
-  /// From here on a death ends this process again; a goodbye is in order.
+  /// From here on a death ends this process again, and so does one that `lost` has not told; a goodbye is in order.
   void insist();
   /// Ranks that were lost since the last call. Cheap.
   std::vector<int> lost();

@@ -40,6 +40,7 @@ Ending Coordinator::run() {
     if (!busy) std::this_thread::sleep_for(kNap);
   }
   Ending ending = desk_.close(teams());
+  look_for_losses();  // of whom the last commit has kept from us: nobody may wait for them; how it ended stays
   ending.complete = lost_.empty();
   tell_everybody(message::Stop{ending});
   if (!mail_.deliver(kGoodbye)) spdlog::warn("not every worker could be told to stop");

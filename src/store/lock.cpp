@@ -7,12 +7,14 @@
 
 #include <array>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 #include <utility>
 
@@ -107,6 +109,13 @@ void remove_abandoned(const std::string& output, const std::string& file) {
   ::rmdir(guard.c_str());
 }
 
+void touch_until(const std::stop_token& over, int descriptor, std::chrono::milliseconds beat) {
+  std::mutex mutex;
+  std::condition_variable_any stopped;
+  std::unique_lock lock(mutex);
+  while (!stopped.wait_for(lock, over, beat, [&] { return over.stop_requested(); })) ::futimens(descriptor, nullptr);
+}
+
 }  // namespace
 
 std::string LockOwner::text() const {
@@ -114,14 +123,17 @@ std::string LockOwner::text() const {
                      job.empty() ? "" : ", job " + job);
 }
 
-OutputLock::OutputLock(const std::string& output, Kind preferred) : output_(output), kind_(preferred) {
+OutputLock::OutputLock(const std::string& output, Kind preferred, std::chrono::milliseconds beat)
+    : output_(output), kind_(preferred) {
   std::error_code error;
   const fs::path folder = fs::path(output).parent_path();
   if (!folder.empty()) fs::create_directories(folder, error);
   if (error) failed("{}: the folder cannot be made ({})", output, error.message());
   const LockOwner me = this_process();
   if (kind_ == Kind::Flock && !take_flock(me)) kind_ = Kind::OwnerFile;
-  if (kind_ == Kind::OwnerFile) take_owner_file(me);
+  if (kind_ == Kind::Flock) return;
+  take_owner_file(me);
+  heart_ = std::jthread([file = descriptor_, beat](const std::stop_token& over) { touch_until(over, file, beat); });
 }
 
 bool OutputLock::take_flock(const LockOwner& me) {
@@ -166,15 +178,10 @@ void OutputLock::take_owner_file(const LockOwner& me) {
 }
 
 OutputLock::~OutputLock() {
+  heart_ = {};  // before its file is closed
   if (descriptor_ < 0) return;
   if (same_file(descriptor_, file_)) ::unlink(file_.c_str());
   ::close(descriptor_);
-}
-
-void OutputLock::beat() {
-  if (kind_ != Kind::OwnerFile || monotonic_seconds() - last_beat_ < 30) return;
-  last_beat_ = monotonic_seconds();
-  ::futimens(descriptor_, nullptr);
 }
 
 std::optional<LockOwner> lock_owner(const std::string& output) {

@@ -2,13 +2,15 @@
 //
 // The lock dies with the process, so kill -9 leaves nothing to clean. Where the file system has no flock, an O_EXCL
 // file NAME.h5.owner stands in: it counts as abandoned when its process is gone (same host) or its heartbeat is 10
-// minutes old (`beat`), and is then taken over by one run (NAME.h5.owner.takeover, for a moment; one that is older than
+// minutes old, and is then taken over by one run (NAME.h5.owner.takeover, for a moment; one that is older than
 // a minute is removed, its run was killed). Independent; rank 0 only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace steergrid::store {
 
@@ -25,14 +27,12 @@ class OutputLock {
   enum class Kind : std::uint8_t { Flock, OwnerFile };
 
   /// Makes the output's folder if needed. Throws Error naming the owner if another process holds `output`, or if the
-  /// folder cannot be written.
-  explicit OutputLock(const std::string& output, Kind preferred = Kind::Flock);
+  /// folder cannot be written. An owner file is touched every `beat`.
+  explicit OutputLock(const std::string& output, Kind preferred = Kind::Flock,
+                      std::chrono::milliseconds beat = std::chrono::seconds(30));
   ~OutputLock();
   OutputLock(const OutputLock&) = delete;
   OutputLock& operator=(const OutputLock&) = delete;
-
-  /// To be called now and then (cheap; touches the owner file every 30 s at most).
-  void beat();
 
  private:
   bool take_flock(const LockOwner& me);
@@ -41,7 +41,7 @@ class OutputLock {
   std::string output_, file_;
   int descriptor_ = -1;
   Kind kind_ = Kind::Flock;
-  double last_beat_ = 0;
+  std::jthread heart_;  // of an owner file: it beats however long the other threads are busy
 };
 
 /// Who holds `output` at the moment; nullopt: nobody.

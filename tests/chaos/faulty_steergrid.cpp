@@ -7,9 +7,12 @@
 //     hang-unit=N    the rank that runs unit N stops itself (SIGSTOP) when it comes to it
 //     late-data      a deliberately wrong order: rank 0 hears of a unit before its rows are written; they follow when
 //                    the next unit is over, or the stage
+//     slow-disk=MS   what rank 0 writes takes MS milliseconds longer to reach the disk
 //     rank-0-writes  no fault: leaders send their rows to rank 0, as on file systems like NFS
 // Several are separated by commas.
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -67,6 +70,16 @@ WorkerCalls with_faults(const WorkerCalls& sound, const std::map<std::string, in
 }
 
 }  // namespace
+
+/// Stands before the C library's, for the whole program.
+extern "C" int fdatasync(int file) {
+  static const int pause = [] {
+    const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+    return rank != nullptr && *rank == '0' ? faults_asked()["slow-disk"] : 0;
+  }();
+  std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+  return static_cast<int>(::syscall(SYS_fdatasync, file));
+}
 
 int main(int argc, char** argv) {
   const auto faults = faults_asked();

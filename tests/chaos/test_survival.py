@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,31 @@ def test_a_dead_workers_unit_goes_to_another_team_and_the_sweep_ends_without_a_r
     assert launches(stage.output) == 1 and "is gone" in said and "summary: " in said
     assert not Path(f"{stage.output}.lock").exists()
     assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+def test_a_worker_that_dies_while_the_last_unit_is_committed_holds_nobody(stage, calm):
+    with recovering(stage, 3, "slow-disk=100") as launch:
+        launch.watch_until(lambda: len(launch.acknowledged) == len(states(calm[0])) - 1)
+        time.sleep(0.05)  # the last unit has long been reported
+        hit([launch.ranks()[stage.rng.choice([1, 2])]], signal.SIGKILL)
+        launch.end()
+        said = launch.said()
+    assert (states(stage.output) == 1).all(), said
+    assert "is gone" in said and not Path(f"{stage.output}.lock").exists(), said
+    assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+def test_a_rank_that_cannot_open_its_log_ends_them_all_and_says_it_once(stage):
+    sound = [*stage.sweep.command(1, *ONE_THREAD)]
+    unsound = [*sound, f"--log={stage.sweep.folder}/sweep.yaml/no.log"]
+    launcher = [*MPIRUN.replace("-n 3", "--enable-recovery").split(), "-n", "1"]
+    with stage.launch_command([*launcher, *sound, ":", "-n", "1", *unsound, ":", "-n", "1", *sound], "") as launch:
+        launch.end()
+        assert launch.said().count(": log file ") == 1, launch.said()
+    with stage.launch_command([*launcher[:-1], "3", *unsound], "") as launch:
+        launch.end()
+        assert launch.said().count(": log file ") == 1, launch.said()
+    assert not stage.output.exists()
 
 
 @pytest.mark.long

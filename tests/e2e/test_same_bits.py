@@ -77,10 +77,14 @@ def test_bfloat16_partials_are_another_result_near_the_usual_one(sweep, program)
     assert refused.returncode == 2 and "expected a model that computes in bfloat16, found float32" in refused.stdout
 
 
-def kill_one(process, rng) -> None:
-    """kill -9 of one rank of a launch (or of mpirun itself), chosen at random."""
+def kill_one(process, rng) -> bool:
+    """kill -9 of one rank of a launch (or of mpirun itself), chosen at random; False if it has just ended by itself."""
     children = os.popen(f"pgrep -P {process.pid}").read().split()
-    os.kill(int(rng.choice([*children, str(process.pid)])), signal.SIGKILL)
+    killed = True
+    try:
+        os.kill(int(rng.choice([*children, str(process.pid)])), signal.SIGKILL)
+    except ProcessLookupError:
+        killed = False
     try:
         process.wait(timeout=60)
     except subprocess.TimeoutExpired:
@@ -89,6 +93,7 @@ def kill_one(process, rng) -> None:
         assert not living, f"ranks that outlived a killed one: {living}"
         process.kill()
         process.wait()
+    return killed
 
 
 def interrupted(sweep, ranks: int, rng, kills: int) -> int:
@@ -99,8 +104,7 @@ def interrupted(sweep, ranks: int, rng, kills: int) -> int:
         try:
             process.wait(timeout=rng.uniform(0.1, 1.2))
         except subprocess.TimeoutExpired:
-            kill_one(process, rng)
-            hits += 1
+            hits += kill_one(process, rng)
         time.sleep(0.3)  # mpirun takes the other ranks down
     return hits
 

@@ -1,6 +1,9 @@
 #include "farm/watchdog.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -28,6 +31,46 @@ TEST(DeadlineDeathTest, ThatIsMissedEndsTheProcessWithRunAgainAndSaysWhy) {
         std::this_thread::sleep_for(std::chrono::seconds(30));
       },
       testing::ExitedWithCode(75), "the team does not answer");
+}
+
+TEST(StartWatchDeathTest, ThatIsOverTooLateEndsTheProcessWithRunAgain) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        start_log("rank 1", "", false);
+        const StartWatch start(0.05, false);
+        std::this_thread::sleep_for(std::chrono::seconds(30));
+      },
+      testing::ExitedWithCode(75), "the other ranks do not come up");
+}
+
+/// A launcher that ends as soon as its only rank is starting.
+[[noreturn]] void be_a_launcher(bool launched) {
+  int ready[2] = {-1, -1};
+  char byte = 0;
+  if (::pipe(ready) != 0) ::_exit(1);
+  if (::fork() != 0) ::_exit(::read(ready[0], &byte, 1) == 1 ? 0 : 1);
+  const StartWatch start(600, launched);
+  if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  ::_exit(0);
+}
+
+/// The exit code of a rank whose launcher ends; -1: none.
+int code_of_an_orphan(bool launched) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // orphans come to this process
+  const pid_t launcher = ::fork();
+  if (launcher == 0) be_a_launcher(launched);
+  int status = 0;
+  pid_t ended = ::wait(&status);
+  if (ended == launcher) ended = ::wait(&status);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  return ended > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(StartWatch, EndsWithItsLauncherButNotWithAnotherParent) {
+  EXPECT_EQ(code_of_an_orphan(true), 75);
+  EXPECT_EQ(code_of_an_orphan(false), 0);
 }
 
 TEST(SignalsDeathTest, AStopSignalIsNotedAndSurvived) {

@@ -96,6 +96,19 @@ TEST(OwnerFile, OfAnotherHostIsTakenOverOnceItsHeartStops) {
   EXPECT_EQ(error_of([&] { const OutputLock lock(scratch / "r.h5", Kind::OwnerFile); }), "");
 }
 
+TEST(OwnerFile, KeepsBeatingWhileItsRunIsBusy) {
+  const Scratch scratch;
+  const OutputLock lock(scratch / "r.h5", Kind::OwnerFile, std::chrono::milliseconds(5));
+  const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes(11);
+  std::filesystem::last_write_time(scratch / "r.h5.owner", old);
+  bool beaten = false;
+  for (int look = 0; look < 1000 && !beaten; ++look) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    beaten = std::filesystem::last_write_time(scratch / "r.h5.owner") > old + std::chrono::minutes(10);
+  }
+  EXPECT_TRUE(beaten);
+}
+
 /// An owner file as kill -9 leaves it on this host.
 void abandon(const std::string& file) {
   std::array<char, 256> host{};
