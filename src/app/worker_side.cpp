@@ -177,10 +177,8 @@ Answer WorkerSide::answer_of(int unit, ExtractResult given) const {
   store::BlockRows rows = rows_of(*result);
   answer.crc = store::checksum_of(rows);
   if (!result->activations.empty() && file_ != nullptr && file_->leaders_write()) {
-    answer.write_first = [this, result, unit] {
-      file_->write_activations(unit, result->activations);
-      file_->sync();
-    };
+    answer.write_first = [this, result, unit] { file_->write_activations(unit, result->activations); };
+    answer.make_durable = [this] { file_->sync(); };
     rows.activations = {};
   }
   answer.bytes = store::encode(rows);
@@ -196,10 +194,8 @@ Answer WorkerSide::answer_of(int unit, EvaluateResult given, bool steered) const
   const store::EvaluationRows rows = rows_of(*result);
   answer.crc = store::checksum_of(rows);
   if (file_ != nullptr && file_->leaders_write()) {
-    answer.write_first = [this, result, unit] {
-      file_->write_evaluation(unit, rows_of(*result));
-      file_->sync();
-    };
+    answer.write_first = [this, result, unit] { file_->write_evaluation(unit, rows_of(*result)); };
+    answer.make_durable = [this] { file_->sync(); };
   } else {
     answer.bytes = store::encode(rows);
   }

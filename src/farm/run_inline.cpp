@@ -105,7 +105,9 @@ class InlineRun {
   /// Stores what came of a unit.
   void settle(const Order& order, Attempt& attempt, std::int64_t started, std::int64_t took) {
     const auto write = [&] {
-      if (!attempt.failure && attempt.answer.write_first) attempt.answer.write_first();
+      if (attempt.failure) return;
+      if (attempt.answer.write_first) attempt.answer.write_first();
+      if (attempt.answer.make_durable) attempt.answer.make_durable();
     };
     if (!guarded(write)) return desk_.release(order.unit);
     if (attempt.failure) return desk_.refuse(order.unit, *attempt.failure);

@@ -3,10 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <future>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/in_background.h"
 #include "farm/plan_facts.h"
 #include "farm/run_unit.h"
 #include "farm/watchdog.h"
@@ -14,9 +17,9 @@
 namespace steergrid {
 namespace {
 
-constexpr double kShortUnit = 0.05;   // seconds; for shorter ones the way to rank 0 and back counts
-constexpr double kWaitForMates = 60;  // seconds a member that threw waits for the others' agreement
-constexpr double kGoodbye = 10;       // seconds for the last messages to leave
+constexpr double kWaitForMates = 60;        // seconds a member that threw waits for the others' agreement
+constexpr double kGoodbye = 10;             // seconds for the last messages to leave
+constexpr std::size_t kMostOnTheirWay = 4;  // units that are being made durable: a thread each
 
 /// Calls a step of the application; why it failed, if it did.
 std::optional<Ending> tried(const std::function<void()>& step) try {
@@ -96,18 +99,27 @@ class Member {
 
 /// A leader's stage: a backlog of orders, filled from rank 0 before it runs dry, emptied through the team.
 class Worker::Leading {
+  /// A unit whose rows are written, and what rank 0 will hear of it.
+  struct Stored {
+    std::future<void> durable;
+    message::Done done;
+  };
+
  public:
-  Leading(int model, Mailbox& mail, Member& member) : model_(model), mail_(mail), member_(member) {}
+  Leading(int model, Mailbox& mail, Member& member, double short_unit)
+      : model_(model), mail_(mail), member_(member), short_unit_(short_unit) {}
 
   /// Until a letter comes that is not for this stage: that one is returned.
   Letter run() {
     for (;;) {
       ask_ahead();
+      tell_rank_0(backlog_.empty() ? 0 : kMostOnTheirWay);
       auto letter = backlog_.empty() ? std::optional(mail_.wait()) : mail_.take();
       if (letter) {
         message::Any m = message::decode(letter->bytes);
         auto* work = std::get_if<message::Work>(&m);
         if (work == nullptr) {
+          tell_rank_0(0);
           tell_team({});
           return std::move(*letter);
         }
@@ -150,7 +162,7 @@ class Worker::Leading {
     const std::int64_t started = wall_ns();
     const double start = monotonic_seconds();
     std::vector<Attempt> attempts = member_.run(orders);
-    last_was_short_ = monotonic_seconds() - start < kShortUnit;
+    last_was_short_ = monotonic_seconds() - start < short_unit_;
     // Units that were run together share their time.
     const std::int64_t each = (wall_ns() - started) / static_cast<std::int64_t>(orders.size());
     for (std::size_t i = 0; i < orders.size() && !broken_; ++i)
@@ -162,30 +174,51 @@ class Worker::Leading {
     Answer& answer = attempt.answer;
     if (answer.write_first)
       if (const auto why = tried(answer.write_first)) return give_up(*why);
-    const auto post = [&] {
-      mail_.post(0, message::encode(message::Done{order.unit, answer.crc, answer.flags, started, started + took,
-                                                  std::move(answer.bytes)}));
+    message::Done done{order.unit, answer.crc, answer.flags, started, started + took, std::move(answer.bytes)};
+    if (!answer.make_durable) return tell_rank_0(done);
+    on_their_way_.push_back({in_background(answer.make_durable), std::move(done)});
+    tell_rank_0(kMostOnTheirWay);
+  }
+
+  /// Of the units that have become durable; waits until at most `most` others are left.
+  void tell_rank_0(std::size_t most) {
+    const auto is_durable = [](const std::future<void>& f) {
+      return f.wait_for(std::chrono::seconds(0)) != std::future_status::timeout;
     };
-    if (const auto why = tried(post)) mail_.post(0, message::encode(message::Failed{order.unit, why->sentence}));
+    while (!on_their_way_.empty() && (on_their_way_.size() > most || is_durable(on_their_way_.front().durable))) {
+      Stored unit = std::move(on_their_way_.front());
+      on_their_way_.pop_front();
+      if (const auto why = tried([&] { unit.durable.get(); })) return give_up(*why);
+      tell_rank_0(unit.done);
+    }
+  }
+
+  void tell_rank_0(message::Done& done) {
+    const int unit = done.unit;
+    const auto post = [&] { mail_.post(0, message::encode(std::move(done))); };
+    if (const auto why = tried(post)) mail_.post(0, message::encode(message::Failed{unit, why->sentence}));
   }
 
   /// This leader cannot store: it takes no more work and waits for STOP.
   void give_up(const Ending& why) {
     mail_.post(0, message::encode(message::Broken{why}));
     backlog_.clear();
+    on_their_way_.clear();
     broken_ = asked_ = true;
   }
 
   int model_;
   Mailbox& mail_;
   Member& member_;
+  double short_unit_;
   std::deque<Order> backlog_;
   std::vector<message::Parcel> parcels_;  // came in, not yet passed on
+  std::deque<Stored> on_their_way_;       // to the disk
   bool asked_ = false, last_was_short_ = false, broken_ = false;
 };
 
-Worker::Worker(const Plan& plan, const Topology& topology, const WorkerCalls& calls)
-    : plan_(plan), topology_(topology), calls_(calls), mail_(topology.farm()) {}
+Worker::Worker(const Plan& plan, const Topology& topology, const WorkerCalls& calls, double short_unit)
+    : plan_(plan), topology_(topology), calls_(calls), mail_(topology.farm()), short_unit_(short_unit) {}
 
 Ending Worker::run() {
   for (;;) {
@@ -211,7 +244,7 @@ void Worker::work_on(int model) {
   if (!any_trouble) {
     Member member(plan_, calls_, team, orders);
     if (seat->member == 0)
-      next_ = Leading(model, mail_, member).run();
+      next_ = Leading(model, mail_, member, short_unit_).run();
     else
       follow(member.orders(), [&](message::Work& work) {
         member.keep(work.parcels);

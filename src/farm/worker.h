@@ -6,7 +6,7 @@
 // there is.
 //
 // What an exception means, by whom it is thrown:
-// - open_model, close_model, Answer::write_first: the run cannot go on; everybody stops, with that sentence.
+// - open_model, close_model, what an Answer has to store: the run cannot go on; everybody stops, with that sentence.
 // - run, an Error (bad input, failed): the unit has failed, the sweep goes on. In a team of several every member throws
 //   it, and not between two collective calls that others still make: the members agree on it after the unit. A member
 //   that threw while its mates are inside the pass sees no agreement for a minute and leaves (exit code 75).
@@ -34,8 +34,10 @@ namespace steergrid {
 struct Answer {
   std::uint64_t crc = 0;
   std::uint32_t flags = 0;
-  std::vector<std::byte> bytes;       // travels to rank 0, which stores it
-  std::function<void()> write_first;  // large arrays that the leader stores itself, before rank 0 hears of the unit
+  std::vector<std::byte> bytes;  // travels to rank 0, which stores it
+  // Large arrays that the leader stores itself, before rank 0 hears of the unit: written in the main thread, made
+  // durable in another one while the next unit runs.
+  std::function<void()> write_first, make_durable;
 };
 
 /// A unit to run: `payload` is what CoordinatorCalls::payload gave for this order's source; empty for Extract units and
@@ -58,9 +60,15 @@ struct WorkerCalls {
   std::function<std::vector<Answer>(std::span<const Task> tasks, Team& team)> run_together;
 };
 
+/// Seconds. While a leader runs a unit it should already have the next one: else its GPU waits for the way to rank 0
+/// and back, and for the disk there. The price is paid at a sweep's end: a team may hold one unit of about this length
+/// that an idle team could have taken.
+constexpr double kShortUnit = 2;
+
 class Worker {
  public:
-  Worker(const Plan& plan, const Topology& topology, const WorkerCalls& calls);
+  /// A leader asks ahead after units shorter than `short_unit`.
+  Worker(const Plan& plan, const Topology& topology, const WorkerCalls& calls, double short_unit = kShortUnit);
 
   /// Works until rank 0 says STOP; returns how the run ended.
   Ending run();
@@ -75,6 +83,7 @@ class Worker {
   const Topology& topology_;
   const WorkerCalls& calls_;
   Mailbox mail_;
+  double short_unit_;
   std::optional<Letter> next_;  // the STAGE or STOP that ended the last stage
 };
 

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <optional>
 
 #include "base/dtype.h"
@@ -39,6 +41,11 @@ int print_of(const std::string& path) {
   return static_cast<int>(print.value() & 0x7fffffffU);
 }
 
+/// What all members throw where one has failed; one `speaks`, the others throw in silence.
+[[noreturn]] void fail_together(bool speaks, const std::string& sentence) {
+  throw Error(ExitCode::Failed, speaks ? sentence : "");
+}
+
 /// Leaders on other nodes must see the file that rank 0 checked, not one of the same name on a disk of their own, nor
 /// an older state of it. Collective: throws on all members or on none.
 void check_same_file(const std::string& path, const Communicator& members) {
@@ -51,13 +58,15 @@ void check_same_file(const std::string& path, const Communicator& members) {
     why = e.what();
   }
   const std::vector<int> prints = from_all(mpi_handle(members), mine);
-  if (mine == kUnreadable) failed("{}", why);
   for (std::size_t i = 0; i < prints.size(); ++i)
-    if (prints[i] == kUnreadable) failed("{}: cannot be read by member {} of {}", path, i, prints.size());
+    if (prints[i] == kUnreadable)
+      fail_together(members.rank() == static_cast<int>(i), fmt::format("{} (member {} of {})", why, i, prints.size()));
   for (std::size_t i = 0; i < prints.size(); ++i)
     if (prints[i] != prints[0])
-      failed("{}: member {} of {} sees another file than rank 0: is the path on a disk that all nodes share?", path, i,
-             prints.size());
+      fail_together(
+          members.rank() == 0,
+          fmt::format("{}: member {} of {} sees another file than rank 0: is the path on a disk that all nodes share?",
+                      path, i, prints.size()));
 }
 
 }  // namespace
@@ -88,9 +97,9 @@ struct ResultFile::Open {
   void write(const std::string& dataset, ElementType type, std::uint64_t first, std::uint64_t rows,
              std::span<const T> data) {
     if (!slabs) failed("{}: only rank 0 writes to this file", path);
-    unsynced = true;
     try {
       slabs->write(dataset, type, first, rows, data.data(), data.size());
+      unsynced = true;  // not before: another thread may be in `sync`
     } catch (const Error& error) {
       throw Error(error.code(), error.what() + disk_full());
     }
@@ -108,10 +117,14 @@ struct ResultFile::Open {
     if (::statvfs(path.c_str(), &info) != 0 || info.f_bavail * info.f_frsize > (1U << 20)) return "";
     return "; no space is left on the disk";
   }
+  /// Any thread: when it returns, what was written before the call is durable, whoever made it so.
   void sync() {
-    if (!unsynced) return;
-    if (::fdatasync(descriptor) != 0) failed("{}: fdatasync failed ({}){}", path, std::strerror(errno), disk_full());
-    unsynced = false;
+    const std::lock_guard lock(syncing);
+    if (!unsynced.exchange(false)) return;
+    if (::fdatasync(descriptor) == 0) return;
+    const int why = errno;
+    unsynced = true;
+    failed("{}: fdatasync failed ({}){}", path, std::strerror(why), disk_full());
   }
 
   void put_record(int id, const UnitRecord& record) {
@@ -145,7 +158,9 @@ struct ResultFile::Open {
   Handle file, transfer;
   std::optional<Slabs> slabs;
   int descriptor = -1;
-  bool leaders = true, mixed = false, unsynced = false;
+  bool leaders = true, mixed = false;
+  std::atomic<bool> unsynced = false;
+  std::mutex syncing;
   std::uint32_t launch = 0;
   std::vector<UnitRecord> records;
 };
@@ -161,8 +176,9 @@ ResultFile::ResultFile(const std::string& path, const Plan& plan, const SweepSpe
   const std::vector<int> errors = from_all(mpi_handle(members), o.descriptor < 0 ? errno : 0);
   for (std::size_t i = 0; i < errors.size(); ++i)
     if (errors[i] != 0)
-      failed("{}: cannot be opened for writing by member {} of {} ({})", path, i, errors.size(),
-             std::strerror(errors[i]));
+      fail_together(members.rank() == static_cast<int>(i),
+                    fmt::format("{}: cannot be opened for writing by member {} of {} ({})", path, i, errors.size(),
+                                std::strerror(errors[i])));
   check_same_file(path, members);
   const std::vector<int> may = from_all(mpi_handle(members), !rank_0_writes && store::leaders_write(path) ? 1 : 0);
   o.leaders = std::all_of(may.begin(), may.end(), [](int yes) { return yes == 1; });

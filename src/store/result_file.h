@@ -51,7 +51,7 @@ class ResultFile {
   // Leader (rank 0 where leaders do not write). Independent.
   void write_activations(int unit, std::span<const float> activations);  // [P, 2, L, D]; converted to the file's dtype
   void write_evaluation(int unit, const EvaluationRows& rows);
-  void sync();  // fdatasync: what was written is durable when it returns
+  void sync();  // fdatasync: what was written before is durable when it returns; any thread, beside the other calls
 
   // Rank 0 only. Independent.
   /// Records a launch; its index is in every record written from now on.

@@ -121,7 +121,7 @@ struct FakeModelRunner {
   std::function<void(const Order&, Team&)> before = [](const Order&, Team&) {};
   std::function<void(const Order&, Team&)> after = [](const Order&, Team&) {};
   std::function<void(int model, Team&)> on_open = [](int, Team&) {};
-  std::function<void(const Order&)> on_write;  // the leader's own storing
+  std::function<void(const Order&)> on_write, on_durable;  // the leader's own storing
   std::optional<int> open;
   int opened = 0;
   int at_once = 1;            // units
@@ -169,6 +169,7 @@ struct FakeModelRunner {
     answer.bytes.resize(result_size);
     answer.crc = answer.bytes.size();
     if (on_write) answer.write_first = [this, order] { on_write(order); };
+    if (on_durable) answer.make_durable = [this, order] { on_durable(order); };
     return answer;
   }
 };

@@ -1,6 +1,9 @@
 // The whole farm under mpirun, with a fake application: 1 rank inline, 2 solo workers, 4 workers in teams of 1 and 2.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "base/clock.h"
 #include "comm/mailbox.h"
 #include "comm/mpi_team.h"
@@ -29,14 +32,14 @@ void throw_old_letters_away(const Topology& topology) {
 }
 
 /// One launch of the farm as `app` would do it. Collective over the world.
-Ending launch(const Plan& plan, FakeStore& store, FakeModelRunner& runner) {
+Ending launch(const Plan& plan, FakeStore& store, FakeModelRunner& runner, double short_unit = kShortUnit) {
   const Topology topology(session(), degrees_of(plan));
   const CoordinatorCalls calls = store.calls();
   const WorkerCalls work = runner.calls();
   const std::vector<UnitRecord> records = store.records;
   if (topology.alone()) return run_inline(plan, records, calls, work);
-  const Ending ending =
-      coordinating() ? Coordinator(plan, topology, records, calls).run() : Worker(plan, topology, work).run();
+  const Ending ending = coordinating() ? Coordinator(plan, topology, records, calls).run()
+                                       : Worker(plan, topology, work, short_unit).run();
   throw_old_letters_away(topology);
   return ending;
 }
@@ -77,9 +80,9 @@ TEST_F(SimulatedFarm, CommitsEveryUnitExactlyOnceAndEndsWellOnEveryRank) {
 
 TEST_F(SimulatedFarm, WorksWithUnitsTooLongToBeHandedOutAhead) {
   runner.before = [](const Order& order, Team&) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(order.unit % 3 == 0 ? 60 : 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(order.unit % 3 == 0 ? 30 : 1));
   };
-  EXPECT_EQ(launch(plan, store, runner).code, ExitCode::Ok);
+  EXPECT_EQ(launch(plan, store, runner, 0.02).code, ExitCode::Ok);
   expect_all_done();
 }
 
@@ -198,6 +201,40 @@ TEST_F(SimulatedFarm, ALeaderThatCannotWriteStopsEverybodyWithItsSentence) {
   expect_all_done();
 }
 
+TEST_F(SimulatedFarm, AUnitWhoseRowsAreNotDurableIsNotDone) {
+  const int bad = plan.models[0].vectors[0].blocks[3];
+  runner.on_durable = [&](const Order& order) {
+    if (order.unit == bad) failed("fdatasync: input/output error");
+  };
+  const Ending ending = launch(plan, store, runner);
+  EXPECT_EQ(ending.code, ExitCode::Failed);
+  EXPECT_EQ(ending.sentence, "fdatasync: input/output error");
+  if (coordinating()) {
+    EXPECT_NE(store.records.at(static_cast<std::size_t>(bad)).state, UnitRecord::State::Done);
+    store.expect_nothing_open();
+  }
+  runner.on_durable = {};
+  EXPECT_EQ(launch(plan, store, runner).code, ExitCode::Ok);
+  expect_all_done();
+}
+
+TEST_F(SimulatedFarm, RowsBecomeDurableWhileTheNextUnitRuns) {
+  std::atomic<int> begun = 0;
+  std::atomic<bool> overlapped = false;
+  runner.before = [&](const Order&, Team&) { ++begun; };
+  runner.on_durable = [&](const Order&) {
+    const int before = begun;
+    for (int i = 0; i < 20 && begun == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (begun != before) overlapped = true;
+  };
+  EXPECT_EQ(launch(plan, store, runner).code, ExitCode::Ok);
+  expect_all_done();
+  MpiTeam everybody(session().world().duplicate());
+  const std::byte mine{static_cast<unsigned char>(overlapped.load())};
+  const std::vector<std::byte> all = everybody.gather_host(std::span(&mine, 1));
+  EXPECT_EQ(std::ranges::count(all, std::byte{1}) > 0, session().size() > 1);  // a rank alone does one after the other
+}
+
 TEST_F(SimulatedFarm, AModelThatOneMemberCannotOpenStopsEverybodyWithItsSentence) {
   runner.on_open = [](int model, Team& team) {
     if (model == 1 && team.rank() == team.size() - 1) bad_input("tensor lm_head.weight is missing");
@@ -210,6 +247,27 @@ TEST_F(SimulatedFarm, AModelThatOneMemberCannotOpenStopsEverybodyWithItsSentence
     EXPECT_EQ(store.count(UnitRecord::State::Done), 24);  // the first model's
     store.expect_nothing_open();
   }
+}
+
+TEST_F(SimulatedFarm, ADeathDuringTheLastCommitIsKnownWhenItEnds) {
+  if (session().size() == 1) return;
+  const Topology topology(session(), degrees_of(plan));
+  const auto due = std::ranges::count_if(plan.units, [](const Unit& u) { return u.kind != UnitKind::Vectors; });
+  Ending ending;
+  if (coordinating()) {
+    CoordinatorCalls calls = store.calls();
+    calls.lost = [&] { return store.commits == due ? std::vector<int>{1} : std::vector<int>{}; };
+    ending = Coordinator(plan, topology, {}, calls).run();
+    Mailbox mail(topology.farm());
+    mail.post(1, message::encode(message::Stop{ending}));  // it lives; the coordinator has nothing to say to the dead
+    EXPECT_TRUE(mail.deliver(5));
+  } else {
+    ending = Worker(plan, topology, runner.calls()).run();
+  }
+  EXPECT_FALSE(ending.complete);
+  EXPECT_EQ(ending.code, ExitCode::Ok) << ending.sentence;
+  expect_all_done();
+  throw_old_letters_away(topology);
 }
 
 TEST_F(SimulatedFarm, SuspectsOfAKilledLaunchRunAlone) {
