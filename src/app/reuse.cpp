@@ -13,11 +13,14 @@ namespace {
 
 constexpr std::size_t kMostLines = 20;  // of differences
 
-store::OldResults open(const std::string& file, const std::string& output, const std::string& identity, bool mixed) {
+store::OldResults open(const std::string& file, const Prepared& prepared, const std::string& identity, bool mixed) {
   std::error_code ignored;
-  if (std::filesystem::equivalent(file, output, ignored))
-    bad_input("--reuse: expected an older result file, found the sweep's own output {}", output);
-  try_in_a_child(untrusted_result(file), [&] { store::OldResults(file, identity, mixed); });
+  if (std::filesystem::equivalent(file, prepared.spec.output, ignored))
+    bad_input("--reuse: expected an older result file, found the sweep's own output {}", prepared.spec.output);
+  try_in_a_child(untrusted_result(file), [&] {
+    store::OldResults(file, identity, mixed)
+        .open_all(prepared.plan, prepared.spec.activations != ActivationStore::None);
+  });
   return {file, identity, mixed};
 }
 
@@ -27,7 +30,7 @@ Reuse::Reuse(const std::string& file, const Prepared& prepared, const store::Pro
     : file_(file),
       plan_text_(provenance.plan_text),
       prepared_(prepared),
-      old_(open(file, prepared.spec.output, provenance.identity, allow_mixed)) {}
+      old_(open(file, prepared, provenance.identity, allow_mixed)) {}
 
 void Reuse::copy_into(store::ResultFile& output) const {
   const store::Reused reused = old_.copy_into(output, prepared_.plan, prepared_.spec);

@@ -140,6 +140,8 @@ void write_skeleton(const std::string& target, const Schema& schema, std::uint64
   doing.check(H5Pset_libver_bounds(access.id(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), "preparing");
   doing.check(H5Pset_alignment(access.id(), threshold, alignment), "preparing");
   doing.check(H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG), "preparing");
+  // store/lock has the lock, also where HDF5's own, which knows flock only, would fail.
+  doing.check(H5Pset_file_locking(access.id(), false, true), "preparing");
   Handle file =
       doing.handle(H5Fcreate(target.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose, "creating the file");
   for (const std::string& name : schema.groups)

@@ -47,8 +47,10 @@ std::string complaint_of(const Action& action) {
 
 void make_small_file(const std::string& path, hsize_t rows) {
   const Doing doing(path);
+  const Handle access = doing.handle(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "making a file");
+  doing.check(H5Pset_file_locking(access.id(), false, true), "making a file");  // as store/create
   const Handle file =
-      doing.handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "making a file");
+      doing.handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose, "making a file");
   const Handle space = doing.handle(H5Screate_simple(1, &rows, nullptr), H5Sclose, "making a file");
   const Handle early = doing.handle(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "making a file");
   doing.check(H5Pset_alloc_time(early.id(), H5D_ALLOC_TIME_EARLY), "making a file");

@@ -11,6 +11,7 @@
 #include "base/fingerprint.h"
 #include "base/version.h"
 #include "plan/identity.h"
+#include "spec/problems.h"
 #include "store/hdf5.h"
 #include "store/schema.h"
 
@@ -111,7 +112,12 @@ Provenance provenance(std::string identity, std::string plan_text) {
 }
 
 std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::string& path) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
+  if (error)
+    bad_input("{}: expected a path where a result file can lie, found one that cannot be looked at ({})", path,
+              error.message());
+  if (!there) return std::nullopt;
   const Handle file = open_result_file(path);
   const Doing doing(path, ExitCode::BadInput);
   Handle models = doing.handle(H5Gopen2(file.id(), "/models", H5P_DEFAULT), H5Gclose, "opening /models");
@@ -120,7 +126,7 @@ std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::str
     Handle model = doing.handle(H5Gopen2(models.id(), name.c_str(), H5P_DEFAULT), H5Gclose, "opening /models/" + name);
     const std::string dtype = read_text_attribute(doing, model.id(), name.c_str(), "dtype");
     const auto degree = read_int_attribute(doing, model.id(), name.c_str(), "tensor_parallel");
-    if (!dtype_from_name(dtype)) bad_input("{}: model {}: expected a dtype, found '{}'", path, name, dtype);
+    if (!dtype_from_name(dtype)) bad_input("{}: model {}: expected a dtype, found {}", path, name, in_quotes(dtype));
     if (degree < 1 || degree > 1024) bad_input("{}: model {}: tensor_parallel is {}", path, name, degree);
     choices[name] = {*dtype_from_name(dtype), static_cast<int>(degree)};
   }

@@ -52,7 +52,8 @@ struct StoredChoice {
   DType dtype = DType::Float32;
   int tensor_parallel = 1;
 };
-/// nullopt: there is no such file yet. Throws Error if it is not a result file of this format version.
+/// nullopt: there is no such file yet. Throws Error (bad input) if it is not a result file of this format version, or
+/// nobody can tell.
 std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::string& path);
 
 /// Throws Error (bad input) with the lines that differ if the existing file `path` belongs to another plan, if its

@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/dtype.h"
 #include "base/error.h"
@@ -18,6 +20,12 @@ namespace steergrid::store {
 namespace {
 
 using Type = ElementType;
+
+/// What units of a kind copy, in their target's group.
+constexpr std::array<std::array<const char*, 6>, 3> kDatasets{
+    {{"block_unit", "block_sums", "block_norm_sums"},
+     {"mean", "scale", "mean_norm", "residual_norm"},
+     {"letter_logprob", "top_token", "top_logprob", "baseline_logprob", "baseline_top_token", "baseline_top_logprob"}}};
 
 std::uint64_t bytes_of_file(const std::string& path) {
   struct stat info = {};
@@ -101,6 +109,11 @@ struct OldResults::Open {
   std::string target_of(std::size_t u, const char* kind_of_target) {
     return member(member("/models", model[u]) + "/" + kind_of_target, target[u]) + "/";
   }
+  /// Where the activations of an Extract unit's pairs lie.
+  std::string activations_of(std::size_t u) {
+    const std::string source = member(member("/models", model[u]) + "/vectors", target[u]);
+    return member("/models", model[u]) + "/activations" + source.substr(source.rfind('/')) + "/activations";
+  }
 
   void copy_extract(std::size_t u, int id, const Unit& unit, const ModelShape& shape, ActivationStore keep,
                     ResultFile& to);
@@ -130,9 +143,7 @@ void OldResults::Open::copy_extract(std::size_t u, int id, const Unit& unit, con
                     {}};
   check_sum(u, checksum_of(block.rows()));
   if (keep != ActivationStore::None) {
-    const std::string source = member(member("/models", model[u]) + "/vectors", target[u]);
-    const std::string name =
-        member("/models", model[u]) + "/activations" + source.substr(source.rfind('/')) + "/activations";
+    const std::string name = activations_of(u);
     const auto begin = static_cast<std::uint64_t>(first[u]), items = static_cast<std::uint64_t>(unit.count);
     const std::uint64_t wide = 2 * layers * hidden;
     std::vector<float> values;
@@ -191,6 +202,24 @@ OldResults::OldResults(const std::string& path, const std::string& identity, boo
         path, lines.empty() ? "\n  (some of its units bear that mark)" : lines);
 } catch (const Error& e) {
   throw Error(ExitCode::BadInput, e.what());
+}
+
+void OldResults::open_all(const Plan& plan, bool activations) const {
+  Open& o = *open_;
+  std::set<std::string> opened;
+  const auto open = [&](const std::string& dataset) {
+    if (opened.insert(dataset).second)
+      o.doing.handle(H5Dopen2(o.file.id(), dataset.c_str(), H5P_DEFAULT), H5Dclose, "opening " + dataset);
+  };
+  for (const Unit& unit : plan.units) {
+    const auto twin = o.twin_of(unit);
+    if (!twin) continue;
+    const std::string group = o.target_of(*twin, unit.kind == UnitKind::Evaluate ? "runs" : "vectors");
+    for (const char* name : kDatasets.at(static_cast<std::size_t>(unit.kind)))
+      if (name != nullptr) open(group + name);
+    if (unit.kind == UnitKind::Extract && activations) open(o.activations_of(*twin));
+  }
+  read_text(o.doing, o.file.id(), "/spec/plan");
 }
 
 OldResults::~OldResults() = default;

@@ -34,6 +34,9 @@ class OldResults {
   ~OldResults();
   OldResults(OldResults&&) noexcept;
 
+  /// Opens all that `copy_into` and `differences_from` will read, but reads no rows: for a child process, for HDF5 may
+  /// crash on a damaged file. Throws Error (bad input).
+  void open_all(const Plan& plan, bool activations) const;
   /// Copies what `file` has not yet and commits it, unit by unit in the plan's order; copied under another identity it
   /// bears the mark for that. Throws Error (bad input) at rows that are not what their record says.
   Reused copy_into(ResultFile& file, const Plan& plan, const SweepSpec& spec) const;

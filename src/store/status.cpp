@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <string_view>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr double kWindow = 300;  // seconds the rate looks back
 constexpr std::size_t kMostFailures = 1000;
+constexpr std::int32_t kMostInt = std::numeric_limits<std::int32_t>::max();
 
 struct Target {
   std::string name;
@@ -153,7 +155,8 @@ Sched read_sched(const Reader& from, const std::vector<Model>& models) {
     if (other != n) bad_input("{}: /sched: expected {} entries of each kind, found {}", path, n, other);
   for (std::size_t i = 0; i < n; ++i) {
     const bool known = s.model[i] >= 0 && static_cast<std::size_t>(s.model[i]) < models.size() && s.kind[i] <= 2;
-    if (!known || s.units[i].state > UnitState::Blocked || s.count[i] < 0)
+    const bool range = s.first[i] >= 0 && s.count[i] >= 0 && s.first[i] <= kMostInt - s.count[i];
+    if (!known || !range || s.units[i].state > UnitState::Blocked)
       bad_input("{}: /sched: unit {} makes no sense", path, i);
     const Model& model = models[static_cast<std::size_t>(s.model[i])];
     if (s.target[i] < 0 ||

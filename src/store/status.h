@@ -32,7 +32,7 @@ struct FailedUnit {
   UnitState state = UnitState::Failed;
   UnitKind kind = UnitKind::Extract;
   std::string model, target;
-  int first = 0, count = 0;
+  int first = 0, count = 0;  // neither is negative, nor does their sum leave an int
   std::uint32_t attempts = 0;
   std::string sentence;
 };

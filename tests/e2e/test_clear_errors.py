@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import socket
 import subprocess
 
+import h5py
 import pytest
 from sweeps import DEMO, MODEL, assert_same_bits, datasets
 
@@ -39,6 +41,29 @@ def test_a_sweep_made_with_a_full_hash_goes_on_with_one_on_any_number_of_ranks(s
     one_sentence(done, "identity")
 
 
+def test_a_result_file_cannot_give_orders_to_a_terminal(sweep, program):
+    s = sweep(pairs=6, questions=3)
+    s.must_run(1)
+    with h5py.File(s.output, "r+") as file:
+        file.attrs.modify("created", "\x1b[31mred\nfinished".encode())
+    done = subprocess.run([program, "status", s.output], capture_output=True, text=True, check=True)
+    assert "(created \\x1b[31mred\\nfinished)" in done.stdout
+    with h5py.File(s.output, "r+") as file:
+        file["models/demo"].attrs.modify("dtype", "\x1b[2Jfloat32\nall is well".encode())
+    done = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "found '\\x1b[2Jfloat32\\nall is well'" in done.stderr
+
+
+def test_the_name_of_a_folder_cannot_give_orders_to_a_terminal(sweep, program):
+    s = sweep("a\x1b[31mb")
+    done = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
+    assert "a\\x1b[31mb/small.h5\n" in done.stdout and "\x1b" not in done.stdout
+    s.write_spec(output="no/../small.h5", model="nowhere")
+    done = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "a\\x1b[31mb/sweep.yaml:6:" in done.stderr and "\x1b" not in done.stderr
+
+
 def test_two_runs_on_one_file_are_refused(sweep):
     s = sweep(pairs=200, questions=50)
     first = s.start(1, "--naive")
@@ -64,6 +89,17 @@ def test_a_spec_with_mistakes_lists_them_all_once(sweep, ranks):
     one_sentence(done, "sweep.yaml:", "layer", "layers")
     one_sentence(done, "sweep.yaml:", "seed")
     assert done.stdout.count("'layer'") == 1
+
+
+def test_a_spec_that_other_nodes_lack_is_told_once_with_the_place(sweep, tmp_path):
+    s = sweep()
+    program = [s.program, "run", "sweep.yaml"]
+    done = subprocess.run(
+        ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "1", "-wdir", s.folder, *program, ":", "-n", "2",
+         "-wdir", tmp_path, *program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 2, done.stdout
+    one_sentence(done, f"rank 1 on {socket.gethostname()}: sweep.yaml: expected a file, found none there")
+    assert done.stdout.count("found none there") == 1, done.stdout
 
 
 def test_what_only_the_models_show_is_told_with_the_rest(sweep, program):

@@ -44,6 +44,61 @@ def test_specs_and_result_files_are_told_apart(sweep, program):
                           check=True).stdout == "demo\n"
 
 
+def launched(program, *arguments):
+    done = subprocess.run(["mpirun", "-n", "3", "--oversubscribe", "--bind-to", "none", program, *map(str, arguments)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_a_mistake_in_a_launch_is_told_once(program, tmp_path):
+    for mistake, found in (
+        (["validte", "sweep.yaml"], "did you mean 'validate'?"),
+        (["run", "sweep.yaml", "--rwos", "3"], "--rwos"),
+        (["doctor", "--output", tmp_path / "nope"], "nope: expected a folder, found none there"),
+    ):
+        code, text = launched(program, *mistake)
+        assert code == 2 and text.count(found) == 1, text
+    code, text = launched(program, "--version")
+    assert code == 0 and text.count("steergrid 0.") == 1, text
+
+
+def test_an_answer_that_cannot_be_written_is_no_success(sweep, program):
+    s = sweep(pairs=6, questions=3)
+    s.must_run(1)
+    spec = s.folder / "sweep.yaml"
+    for command in (["status", s.output], ["status", "--json", s.output], ["status", "--get", "name", s.output],
+                    ["plan", spec], ["validate", spec], ["submit", "--dry-run", spec], ["doctor"], ["--help"],
+                    ["--version"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([program, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 1, (command, done.stderr)
+        assert done.stderr.splitlines()[-1].startswith("steergrid: standard output: "), (command, done.stderr)
+        assert command[0] != "plan" or "No space left" in done.stderr, done.stderr
+
+
+def test_values_of_the_job_are_there_before_and_after_the_result_file(sweep, program):
+    s = sweep(pairs=6, questions=3)
+    (s.folder / "small.h5.job").write_text("1234567\n")
+    get = [program, "status", s.folder / "sweep.yaml", "--get"]
+    for ranks in (0, 1):
+        if ranks:
+            s.must_run(ranks)
+        for key in ("job.id", "job"):
+            value = subprocess.run([*get, key], capture_output=True, text=True, check=True).stdout
+            assert "1234567" in value, key
+
+
+def test_an_output_that_no_file_system_takes_is_a_mistake_of_the_spec(sweep, program):
+    name = "x" * 300
+    s = sweep(output=name)
+    for command in ("plan", "validate", "run"):
+        text = said(program, command, s.folder / "sweep.yaml")
+        assert text.count("\n") == 1 and "sweep.yaml:2:9: output: expected a path" in text, text
+    for result in (s.folder / "sweep.yaml", name):
+        text = said(program, "status", result)
+        assert text.count("\n") == 1 and name in text and "filesystem error" not in text, text
+
+
 @pytest.mark.parametrize("ranks", [2])
 def test_too_few_ranks_are_told_once(sweep, ranks):
     done = sweep(tensor_parallel=2).run(ranks)
@@ -94,3 +149,9 @@ def test_warnings_are_said_and_change_nothing(sweep, program):
     s = sweep(pairs=100_000)
     done = subprocess.run([program, "validate", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
     assert "warning: " in done.stderr and "limit 100000, but the file has 300 items" in done.stderr
+    plan = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
+    assert plan.stderr == done.stderr
+    ran = s.run(3)
+    assert ran.returncode == 0
+    for line in done.stderr.splitlines():
+        assert ran.stdout.count(line.removeprefix("steergrid: warning: ")) == 1

@@ -55,7 +55,7 @@ def test_doctor_looks_at_the_python_that_report_would_take(program, tmp_path):
     python.write_text(f'#!/bin/sh\nexec {os.environ.get("STEERGRID_PYTHON") or sys.executable} "$@"\n')
     python.chmod(0o755)
     assert "has steergrid_analysis" in what_doctor_says_of_the_report(program, STEERGRID_PYTHON=str(python))
-    assert "lacks" in what_doctor_says_of_the_report(program, STEERGRID_PYTHON="/no/python")
+    assert "No such file" in what_doctor_says_of_the_report(program, STEERGRID_PYTHON="/no/python")
 
 
 def test_status_follows_a_run_and_counts_at_the_end(sweep, program):
@@ -114,3 +114,14 @@ def test_xarray_reads_labelled_axes(sweep, engine):
     run = xarray.open_dataset(s.output, group="/models/demo/runs/refusal", engine=engine)
     cell = run.letter_logprob.sel(layer=2, coefficient=1.0, letter="A")
     assert cell.dims == ("question",) and np.isfinite(cell).all()
+
+
+def test_a_job_for_gpus_by_a_program_without_cuda_is_warned_of(sweep, program, tmp_path):
+    profile = tmp_path / "site.yaml"
+    spec = sweep().folder / "sweep.yaml"
+    for gpus, warned in ((2, True), (0, False)):
+        profile.write_text(f"gpus_per_node: {gpus}\ncpu: {{ cores_per_worker: 1, workers_per_node: 2 }}\n")
+        command = [program, "submit", spec, "--profile", profile, "--dry-run"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert ("no CUDA backend" in done.stderr) == warned and "no CUDA backend" not in done.stdout

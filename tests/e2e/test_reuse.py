@@ -160,7 +160,7 @@ def test_tables_that_contradict_each_other_are_refused(sweep):
             file[f"sched/{name}"][-1] = value
         done = new.run(1, *QUIET, "--reuse", str(bad))
         assert done.returncode == 2 and done.stdout.count("steergrid: ") == 1, done.stdout
-        new.output.unlink()
+        new.output.unlink(missing_ok=True)
 
 
 def test_another_identity_needs_allow_mixed_and_leaves_its_mark(sweep):
@@ -176,3 +176,16 @@ def test_another_identity_needs_allow_mixed_and_leaves_its_mark(sweep):
     with h5py.File(new.output) as file:
         flags = file["sched/units"]["flags"]
     assert np.all((flags & MIXED) != 0)  # the copied ones, and what was computed with the copied vectors
+
+
+def test_a_damaged_plan_in_the_old_file_is_refused_and_crashes_nobody(sweep):
+    old = sweep(pairs=6, questions=3)
+    old.must_run(1, *QUIET)
+    with h5py.File(old.output) as file:
+        text = file["spec/plan"][()]
+    place = old.output.read_bytes().index(text) - 7
+    with old.output.open("r+b") as raw:  # its length in the heap, which HDF5 1.10 believes
+        raw.seek(place)
+        raw.write(b"\x7f")
+    done = sweep("new", output="new.h5", pairs=6, questions=3).run(1, *QUIET, "--reuse", str(old.output))
+    assert done.returncode == 2 and f"{old.output}: damaged" in done.stdout, done.stdout

@@ -1,8 +1,10 @@
 // The skeleton: what lies in a fresh file, that it is what docs/result-file.md says, and what creation refuses.
 #include "store/create.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 #include <fstream>
 #include <set>
@@ -27,6 +29,16 @@ Provenance example_provenance(const Example& e) {
 
 void create(const std::string& path, const Example& e, const CreateOptions& options = {}) {
   create_result_file(path, e.plan, e.spec, example_provenance(e), options);
+}
+
+/// HDF5's own lock fails where a file system has no flock; the program has a lock of its own (store/lock).
+TEST(Creation, TakesNoLockOfHdf5s) {
+  const Scratch folder;
+  const std::string path = folder / "locked.h5", unfinished = path + ".tmp";
+  const int held = ::open(unfinished.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  ASSERT_EQ(::flock(held, LOCK_EX), 0);
+  EXPECT_NO_THROW(create(path, make_example()));
+  ::close(held);
 }
 
 /// The layout section of the document, line by line.

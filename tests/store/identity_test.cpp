@@ -64,6 +64,10 @@ TEST_F(Output, RemembersWhatAutoMeant) {
 
 TEST_F(Output, ThatDoesNotExistYetRemembersNothing) { EXPECT_FALSE(stored_choices(scratch_ / "none.h5")); }
 
+TEST_F(Output, ThatNoFileSystemTakesIsBadInput) {
+  EXPECT_THAT(error_of([&] { stored_choices(scratch_ / std::string(300, 'x')); }), HasSubstr("too long"));
+}
+
 TEST_F(Output, OfAnotherFormatVersionIsRefused) {
   {
     const Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);

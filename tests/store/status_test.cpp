@@ -163,6 +163,17 @@ TEST_F(StatusOf, AStateThatDoesNotExistIsAnError) {
   EXPECT_THAT(error_of([&] { read_status(path_, kNow); }), HasSubstr("unit 3 makes no sense"));
 }
 
+TEST_F(StatusOf, ItemsBeyondAnyCountAreAnError) {
+  put(3, {UnitState::Failed, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0});
+  for (const std::int32_t first : {std::numeric_limits<std::int32_t>::max(), -1}) {
+    {
+      const Handle file(H5Fopen(path_.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+      Slabs(Doing(path_), file.id(), H5P_DEFAULT).write("/sched/first", ElementType::I32, 3, 1, &first, 1);
+    }
+    EXPECT_THAT(error_of([&] { read_status(path_, kNow); }), HasSubstr("unit 3 makes no sense")) << first;
+  }
+}
+
 TEST_F(StatusOf, TimesFromEndToEndOfTheClockGiveNumbers) {
   constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min(), kLast = -(kFirst + 1);
   put(0, {UnitState::Done, 1, 0, 0, 0, kFirst, kLast, 0, 0, 1, 0});
