@@ -25,8 +25,7 @@ void log_summary(const std::string& output) try {
       std::max(0, s.launches - 1), hours, s.on_gpus ? "GPU" : "worker",
       s.seconds_at_work > 0 ? s.cells_computed / s.seconds_at_work : 0);
   if (s.total.not_finite > 0)
-    spdlog::warn("{} of the units have values that are not finite: `steergrid status` and the report say where",
-                 s.total.not_finite);
+    spdlog::warn("{} of the units have values that are not finite: the report leaves those out", s.total.not_finite);
 } catch (const std::exception& error) {
   spdlog::warn("no summary: {}", error.what());
 }

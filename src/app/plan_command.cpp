@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/memory_options.h"
 #include "app/prepare.h"
+#include "base/log.h"
 #include "plan/print.h"
 #include "spec/warnings.h"
 
@@ -55,7 +56,7 @@ void print(const PlanOptions& options) {
     const ModelCost cost = cost_of(p.plan, model, p.tokens[m]);
     priced.push_back({cost, memory(p, model, p.tokens[m], cost, options.rows), fits(p, model, options)});
   }
-  for (const std::string& line : warnings_of(p.spec)) std::cerr << "warning: " << line << '\n';
+  for (const std::string& line : warnings_of(p.spec)) tell_user("warning: " + line);
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "app/commands.h"
 #include "app/untrusted_result.h"
 #include "base/clock.h"
+#include "base/printable.h"
 #include "batch/slurm.h"
 #include "farm/progress.h"
 #include "spec/problems.h"
@@ -62,7 +64,7 @@ nlohmann::json json_of(const Status& s) {
                    {"created", s.created},
                    {"fingerprint", s.fingerprint},
                    {"units", json_of(s.total)},
-                   {"cells", s.cells},
+                   {"cells", std::round(s.cells)},  // a sum of units' shares
                    {"cells_done", s.cells_done},
                    {"cells_per_second", s.cells_per_second},
                    {"finished", s.finished()},
@@ -80,14 +82,15 @@ nlohmann::json json_of(const Status& s) {
 }
 
 std::string what_now(const Status& s) {
-  if (s.running) return "running: " + s.running->text();
+  if (s.running) return "running: " + printable(s.running->text());
   if (ended(s.total) != s.total.total) return "not running: the same command resumes it";
   if (s.finished()) return "finished";
   return "ended, but not everything is there: `run --retry-failed` tries again";
 }
 
+/// What comes from the file is printable, for nobody vouches for the file.
 void print(const Status& s) {
-  fmt::print("{} (created {}): {}\n", s.name, s.created, what_now(s));
+  fmt::print("{} (created {}): {}\n", printable(s.name), printable(s.created), what_now(s));
   fmt::print("units  {} of {} done", s.total.done, s.total.total);
   if (s.total.failed > 0) fmt::print(", {} failed", s.total.failed);
   if (s.total.blocked > 0) fmt::print(", {} blocked", s.total.blocked);
@@ -104,15 +107,16 @@ void print(const Status& s) {
   if (s.running && s.seconds_left) fmt::print(", {} left", duration_text(*s.seconds_left));
   fmt::print("\n");
   for (const auto& m : s.models)
-    fmt::print("  {:24} extract {}/{}  vectors {}/{}  evaluate {}/{}  cells {:.0f}/{:.0f}\n", m.name, m.extract.done,
-               m.extract.total, m.vectors.done, m.vectors.total, m.evaluate.done, m.evaluate.total, m.cells_done,
-               m.cells);
+    fmt::print("  {:24} extract {}/{}  vectors {}/{}  evaluate {}/{}  cells {:.0f}/{:.0f}\n", printable(m.name),
+               m.extract.done, m.extract.total, m.vectors.done, m.vectors.total, m.evaluate.done, m.evaluate.total,
+               m.cells_done, m.cells);
   for (const auto& m : s.models)
-    if (m.synthetic) fmt::print("  {}: weights made up ({}): its answers mean nothing\n", m.name, m.path);
+    if (m.synthetic)
+      fmt::print("  {}: weights made up ({}): its answers mean nothing\n", printable(m.name), printable(m.path));
   for (const auto& f : s.failures)
     fmt::print("  unit {} ({} of {} on {}, items {}-{}) {} after {} attempt(s): {}\n", f.unit, name_of(f.kind),
-               f.target, f.model, f.first, f.first + f.count - 1,
-               f.state == store::UnitState::Failed ? "failed" : "blocked", f.attempts, f.sentence);
+               printable(f.target), printable(f.model), f.first, f.first + f.count - 1,
+               f.state == store::UnitState::Failed ? "failed" : "blocked", f.attempts, printable(f.sentence));
 }
 
 /// The job that was submitted for an output, and what Slurm says of it now.
@@ -180,13 +184,20 @@ std::string result_file(const std::string& file) {
   return *output;
 }
 
+/// Slurm takes its time to answer: not for a value that is none of the job's.
+bool asks_for_job(const std::string& value) { return value.empty() || value == "job" || value.starts_with("job."); }
+
 void show_status(StatusOptions options) {
   options.file = result_file(options.file);
-  const bool there = std::filesystem::exists(options.file);
-  const auto job = options.value.empty() ? submitted_job(options.file) : std::nullopt;
-  if (!there && job && options.value.empty()) {  // waiting, or starting: no result file yet
-    if (options.json)
-      std::cout << nlohmann::json{{"job", json_of(job)}}.dump(1) << '\n';
+  std::error_code error;  // what cannot be looked at is the reader's to say
+  const bool there = std::filesystem::exists(options.file, error) || error;
+  const auto job = asks_for_job(options.value) ? submitted_job(options.file) : std::nullopt;
+  if (!there && job) {  // waiting, or starting: no result file yet
+    const nlohmann::json all{{"job", json_of(job)}};
+    if (!options.value.empty())
+      print_value(all, options.value);
+    else if (options.json)
+      std::cout << all.dump(1) << '\n';
     else
       print(*job);
     return;

@@ -14,8 +14,10 @@
 #include "app/commands.h"
 #include "app/memory_options.h"
 #include "app/prepare.h"
+#include "base/log.h"
 #include "batch/job_script.h"
 #include "batch/slurm.h"
+#include "kernels/backend.h"
 #include "plan/fit.h"
 #include "plan/print.h"
 
@@ -138,13 +140,27 @@ void write_script(const std::string& path, const std::string& text) {
   fs::permissions(path, fs::perms::owner_exec, fs::perm_options::add, ignored);
 }
 
+/// Slurm writes no log into a folder that is not there, and the job's files lie beside the outputs.
+void make_folders(const JobText& text) {
+  std::error_code ignored;  // what is wrong shows when a file is opened
+  fs::create_directories(text.log_folder, ignored);
+  for (const std::string& output : text.outputs) fs::create_directories(fs::path(output).parent_path(), ignored);
+}
+
+/// The job is there, whether or not this can be written.
+void remember_job(const std::string& output, const std::string& id) try {
+  write_job_file(output, id);
+} catch (const Error& e) {
+  tell_user(fmt::format("warning: `steergrid status` will not know of the job: {}", e.what()));
+}
+
 /// Submits both scripts; remembers the job beside each output, so that `status` can ask for it.
 void submit(const std::string& script, const std::string& report, const JobText& text) {
   const bool array = text.outputs.size() > 1;
   const std::string id = submit_script(script, {});
-  for (std::size_t i = 0; i < text.outputs.size(); ++i)
-    write_job_file(text.outputs[i], array ? fmt::format("{}_{}", id, i) : id);
   fmt::print("job {} submitted: {}\n", id, script);
+  for (std::size_t i = 0; i < text.outputs.size(); ++i)
+    remember_job(text.outputs[i], array ? fmt::format("{}_{}", id, i) : id);
   if (!report.empty()) {
     const std::string after = submit_script(
         report, {fmt::format("--dependency={}:{}", array ? "aftercorr" : "afterok", id), "--kill-on-invalid-dep=yes"});
@@ -161,6 +177,8 @@ void run_submit(const SubmitOptions& o) {
   const JobRequest request = request_for(sweeps.demands, site, fixed);
   const std::string script = sweep_script(sweeps.text, request, site);
   explain(o.dry_run ? std::cerr : std::cout, request, sweeps.text);
+  if (request.gpus && !has_cuda_backend())
+    tell_user("warning: the job asks for GPUs, but this steergrid has no CUDA backend and would compute on CPUs");
   if (o.dry_run) {
     std::cout << script;
     return;
@@ -171,6 +189,7 @@ void run_submit(const SubmitOptions& o) {
   const std::string path = o.script.empty() ? stem + ".sbatch" : o.script;
   const std::string report = o.no_report ? "" : stem + ".report.sbatch";
   write_script(path, script);
+  make_folders(sweeps.text);
   if (!o.no_report) write_script(report, report_script(sweeps.text, site));
   submit(path, report, sweeps.text);
 }

@@ -4,6 +4,7 @@
 #include "app/commands.h"
 #include "app/prepare.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/model_source.h"
 #include "spec/warnings.h"
 
@@ -19,7 +20,7 @@ void validate(const std::string& spec_file) {
                name_of(ModelSource(p.spec.models[i].path).dtype()));
   for (const VectorSource& v : p.spec.vectors) fmt::print("pairs {}: {} items\n", v.name, v.pairs.items.size());
   for (const RunSpec& r : p.spec.runs) fmt::print("questions {}: {} items\n", r.name, r.questions.items.size());
-  for (const std::string& line : warnings_of(p.spec)) fmt::print(stderr, "warning: {}\n", line);
+  for (const std::string& line : warnings_of(p.spec)) tell_user("warning: " + line);
   fmt::print("{}: valid ({:.1f} s)\n", spec_file, monotonic_seconds() - start);
 }
 
