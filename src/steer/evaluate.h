@@ -28,7 +28,7 @@ struct EvaluateTask {
 };
 
 /// Runs the tasks' questions, as many in one pass as `options.rows` holds, whichever task they belong to; each result
-/// has the bits that its task has alone. Collective, and throws, as the other.
+/// has the bits that its task has alone. Collective, and throws, as the one below.
 std::vector<EvaluateResult> evaluate(const LoadedModel& model, std::span<const EvaluateTask> tasks,
                                      const PassOptions& options);
 

@@ -106,7 +106,8 @@ std::vector<ExtractResult> extract(const LoadedModel& model, std::span<const Ext
     results[t].sums.assign(n_layers * static_cast<std::size_t>(model.config.shape.hidden), 0.0);
     results[t].norm_sums.assign(n_layers, 0.0);
     for (PairTokens& pair : tokenize_pairs(model.tokenizer, model.spec->format, tasks[t].items)) {
-      const auto rows = static_cast<std::int64_t>(pair.matching.size() + pair.other.size());
+      const std::size_t shared = options.naive ? 0 : static_cast<std::size_t>(pair.shared);
+      const auto rows = static_cast<std::int64_t>(pair.matching.size() + pair.other.size() - shared);
       if (pass->rows() > 0 && (options.naive || pass->rows() + rows > options.rows)) {
         pass->run();
         pass = std::make_unique<PairPass>(model, options.chunk_rows);

@@ -34,7 +34,7 @@ PairTokens tokenize_pair(const Tokenizer& tokenizer, PromptFormat format, const 
 }
 
 std::vector<PairTokens> tokenize_pairs(const Tokenizer& tokenizer, PromptFormat format, std::span<const AbItem> items) {
-  constexpr std::size_t kShare = 16;  // fewer pairs are not worth a thread
+  constexpr std::size_t kShare = 4;  // fewer pairs are not worth a thread
   const std::size_t most = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t threads = std::clamp<std::size_t>(items.size() / kShare, 1, most);
   const std::size_t share = (items.size() + threads - 1) / threads;

@@ -12,8 +12,7 @@
 namespace steergrid {
 
 /// A contrast pair: both members up to and including the answer letter, which is where the residual is read (token -2
-/// of
-/// "... (A)" in CAA; what follows it cannot matter). The first `shared` tokens are the same.
+/// in CAA's "... (A)"; what follows it cannot matter). The first `shared` tokens are the same.
 struct PairTokens {
   std::vector<std::int32_t> matching, other;
   int shared = 0;
