@@ -50,7 +50,7 @@ def sweep_caption(runs: list[RunSummary]) -> str:
 def coefficients_caption(run: RunSummary) -> str:
     chosen = ("The layer was chosen on these same questions, so the effect shown is optimistic." if run.chosen_on is None
               else "The layer was chosen on validation questions, not on these.")
-    where = ("+c and −c are furthest apart" if len(run.signs) == 2 else "steering moves P(matching) furthest its own way")
+    where = ("+c lies furthest above −c" if len(run.signs) == 2 else "steering moves P(matching) furthest its own way")
     return (f"How to read it: at layer {run.best_layer}, where {where}, P(matching) should rise from "
             "left to right; the band is the 95 % interval over questions, the dashed line the unsteered model. Below, the "
             "probability that the model answers with a letter at all: where it is low, the score above says little. "

@@ -59,7 +59,7 @@ def headline(sweep: SweepSummary) -> str:
     spans = [span for run in steered if (span := run.layer_at_best("span")) is not None]
     single = len(steered) - len(spans)
     if not steered:
-        return "No steered answer is finished yet."
+        return "No steered answer to show: none is finished, or none is finite."
     if not spans:
         return ("No row has answers at both +c and −c, so there is no difference between them; beside the unsteered P stands "
                 "what the one sign gives.")
@@ -73,10 +73,19 @@ def headline(sweep: SweepSummary) -> str:
     text += f"; in {wrong} it lies below." if wrong else "."
     few = len(spans) - with_interval
     text += f" {few} more row{' has' if few == 1 else 's have'} too few questions for an interval." if few else ""
+    text += _reversed(steered)
     low = sum(run.low_mass(run.reference, -run.reference) for run in steered if run.layer_at_best("span") is not None)
     text += (f" In {low} of the rows the letter mass at +c or −c is under 50 %: their P rests on little." if low else "")
     return text + (f" {single} more row{' has' if single == 1 else 's have'} answers at one sign only, and no difference."
                    if single else "")
+
+
+def _reversed(runs: list[RunSummary]) -> str:
+    """Where a layer that is not reported goes further in the wrong direction than the reported one in the right one."""
+    spans = [(run.layers["span"].values, best.value) for run in runs if (best := run.layer_at_best("span")) is not None]
+    few = sum(np.nanmin(layers) < -abs(best) for layers, best in spans)
+    return (f" In {few} of the rows another layer moves P(matching) further the other way than the reported one does its own: "
+            "see the heatmaps.") if few else ""
 
 
 def one_sign(run: RunSummary) -> str | None:
@@ -92,7 +101,7 @@ def chosen(runs: list[RunSummary]) -> str:
     held_out = [run for run in measured if run.chosen_on is not None]
     if measured and len(held_out) == len(measured):
         return "Layer chosen on validation questions; all numbers are from the other, test questions."
-    apart = "+c and −c are furthest apart" + ("" if all(len(run.signs) == 2 for run in measured) else
+    apart = "+c lies furthest above −c" + ("" if all(len(run.signs) == 2 for run in measured) else
                                               " or, where one sign was run, it moves P furthest its own way")
     own = (f"The best layer is the one where {apart}; it is chosen on these same questions, so its "
            "difference is optimistic")

@@ -35,7 +35,7 @@ def cells(sweep: SweepSummary) -> pd.DataFrame:
 
 
 def best(sweep: SweepSummary) -> pd.DataFrame:
-    """One row a run: the unsteered score, the layer where +c and -c are furthest apart and who chose it, the scores there,
+    """One row a run: the unsteered score, the layer where +c lies furthest above -c and who chose it, the scores there,
     their difference (span; empty unless both signs were run), and how much further -c moves the score than +c (tilt)."""
     return pd.DataFrame([_best_row(run) for run in sweep.runs], columns=[
         "model", "run", "behavior", "questions", "questions_done", *_with_ends("baseline"), "baseline_mass", "coefficient",
@@ -139,7 +139,7 @@ def best_latex(sweep: SweepSummary) -> str:
                      _masses(run.baseline_mass, run.mass_at_best(-run.reference), run.mass_at_best(run.reference))])
     header = ["Model", "Behavior", "$n$", "$s(0)$", "$L$", "$c$", "$s(-c)$", "$s(+c)$", "$s(+c)-s(-c)$", "Mass (\\%)"]
     caption = (f"Score {_formula(sweep.convention)} in percent with 95\\,\\% bootstrap intervals over questions, at the "
-               f"layer $L$ where steering with $+c$ and $-c$ is furthest apart ({_choosers(sweep.reported)}); "
+               f"layer $L$ where steering with $+c$ lies furthest above $-c$ ({_choosers(sweep.reported)}); "
                "Mass is the letter mass at $0$, $-c$, $+c$.")
     return _latex(header, rows, "llrrrrrrrr", caption)
 

@@ -33,6 +33,21 @@ def test_a_sign_without_a_finite_answer_counts_as_not_run_and_another_c_is_prefe
     assert "of 1 rows" in findings.headline(summary) and "1 more row has answers at one sign only" in findings.headline(summary)
 
 
+def test_a_layer_that_goes_further_the_other_way_than_the_reported_one_is_told(file_of):
+    path = file_of()
+    with open_results(path) as results:
+        summary = summarise(results)
+    assert "further the other way" not in findings.headline(summary)
+    best = summary.reported[0].best
+    with h5py.File(path, "r+") as file:
+        answers = file["models/small/runs/refusal/letter_logprob"]
+        answers[:, best - 1] = 3 * answers[:, best][:, ::-1]  # the coefficients are symmetric
+    with open_results(path) as results:
+        summary = summarise(results)
+    assert summary.reported[0].best == best
+    assert "In 1 of the rows another layer moves P(matching) further the other way" in findings.headline(summary)
+
+
 def test_questions_that_also_made_the_vector_are_said_to_be_no_test(file_of, tmp_path):
     path = file_of(Sweep(models={"small": 4, "large": 6}))
     with h5py.File(path, "r+") as file:

@@ -150,7 +150,7 @@ def test_a_partial_sweep_reports_what_it_has_and_says_what_is_missing(report_of,
     assert "7 of 12 units are done: 1 not run yet, 1 failed, 3 blocked by a failure." in words
     assert "7 of 12 units done, 2 of them copied from an earlier result file." in words
     assert "the worker died three times" in words and "small, refusal: 4 of 12 questions." in words
-    assert "No steered answer is finished yet." in words
+    assert "No steered answer to show" in words
     assert not (out / "figures/heatmap--small--hedging.png").exists()
     assert "7 of 12 units done" in capsys.readouterr().out
 
