@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/memory_options.h"
+#include "app/output_outlook.h"
 #include "app/prepare.h"
 #include "base/log.h"
 #include "plan/print.h"
@@ -39,6 +40,15 @@ MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts&
   return memory_of(model.facts, options);
 }
 
+/// What a run would find at the output; one of another plan is said, but this plan is told all the same.
+std::string outlook(const Prepared& p) try {
+  check_existing_output(p);
+  return output_outlook(p);
+} catch (const Error& e) {
+  tell_user(fmt::format("warning: `run` would refuse: {}", e.what()));
+  return "result file: there, of another plan";
+}
+
 /// What fits on GPUs, a line a degree; nothing where none were named.
 std::string fits(const Prepared& p, const ModelPlan& model, const PlanOptions& options) {
   if (options.gpu_memory == 0) return {};
@@ -58,6 +68,7 @@ void print(const PlanOptions& options) {
   }
   for (const std::string& line : warnings_of(p.spec)) tell_user("warning: " + line);
   std::cout << print_plan(p.spec, p.plan, priced, options.ranks > 0 ? std::optional(options.ranks) : std::nullopt);
+  std::cout << outlook(p) << '\n';
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "app/commands.h"
 #include "app/memory_options.h"
+#include "app/output_outlook.h"
 #include "app/prepare.h"
 #include "base/log.h"
 #include "batch/job_script.h"
@@ -103,6 +104,7 @@ Sweeps read_sweeps(const SubmitOptions& o, const SiteProfile& site) {
     const SweepSpec& spec = p.spec;
     if (!outputs.insert(spec.output).second)
       bad_input("{}: expected an output of its own, found {} again", file, spec.output);
+    check_existing_output(p);
     sweeps.demands.push_back(demand(p, gpus_of(site)));
     sweeps.text.specs.push_back(spec.file);
     sweeps.text.outputs.push_back(spec.output);

@@ -42,6 +42,8 @@ Ending Coordinator::run() {
   Ending ending = desk_.close(teams());
   look_for_losses();  // of whom the last commit has kept from us: nobody may wait for them; how it ended stays
   ending.complete = lost_.empty();
+  if (desk_.stopped() && !lost_.empty())  // mpirun that lost a rank asks the others to stop, as a user would
+    ending.sentence = fmt::format("stopped after rank {} was lost; the same command goes on from here", *lost_.begin());
   tell_everybody(message::Stop{ending});
   if (!mail_.deliver(kGoodbye)) spdlog::warn("not every worker could be told to stop");
   return ending;

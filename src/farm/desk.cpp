@@ -97,7 +97,7 @@ Ending Desk::close(int teams) {
   const double now = monotonic_seconds();
   show_progress(teams, now);
   if (broken_) return *broken_;
-  if (queue_.stage()) return {ExitCode::RunAgain, "stopped on request; the same command goes on from here"};
+  if (stopped()) return {ExitCode::RunAgain, "stopped on request; the same command goes on from here"};
   const ModelProgress total = meter_.snapshot(queue_, teams, now).total();
   if (total.failed + total.blocked == 0) return {};
   return {ExitCode::Failed, fmt::format("{} of {} units failed, {} could not be computed without them", total.failed,

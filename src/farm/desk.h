@@ -76,6 +76,8 @@ class Desk {
   /// A team's part of the units that are out or could be, if `teams` share them evenly.
   int fair_share(int teams) const { return (queue_.ready() + queue_.in_flight() + teams - 1) / teams; }
   bool at_rest() const { return queue_.at_rest(); }
+  /// A request ended the run before its last unit; only when at rest.
+  bool stopped() const { return !broken_ && queue_.stage().has_value(); }
   /// How it ended; only when at rest. Shows progress a last time.
   Ending close(int teams);
 

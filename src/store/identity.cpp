@@ -55,13 +55,12 @@ void check_dataset(const Doing& doing, hid_t file, const DatasetSpec& d) {
   check_data_inside(doing, data.id(), d.path());
 }
 
-void check_plan(const Doing& doing, hid_t file, const Plan& plan, const Provenance& provenance) {
+void check_plan(const Doing& doing, hid_t file, const Plan& plan, const std::string& plan_text) {
   const std::string theirs = read_text_attribute(doing, file, "/", "plan_fingerprint");
   const std::string ours = hex_of(plan.fingerprint);
   if (theirs == ours) return;
   std::string lines;
-  for (const std::string& line : differences(read_text(doing, file, "/spec/plan"), provenance.plan_text))
-    lines += "\n  " + line;
+  for (const std::string& line : differences(read_text(doing, file, "/spec/plan"), plan_text)) lines += "\n  " + line;
   if (lines.empty()) lines = "\n  (the descriptions agree, the fingerprints do not)";
   bad_input("{}: holds the results of another plan ({}, this spec gives {}); choose another output or undo:{}",
             doing.file(), theirs, ours, lines);
@@ -133,11 +132,16 @@ std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::str
   return choices;
 }
 
+void check_plan_of(const std::string& path, const Plan& plan, const std::string& plan_text) {
+  const Handle file = open_result_file(path);
+  check_plan(Doing(path, ExitCode::BadInput), file.id(), plan, plan_text);
+}
+
 bool check_output(const std::string& path, const Plan& plan, const SweepSpec& spec, const Provenance& provenance,
                   bool allow_mixed) {
   const Handle file = open_result_file(path);
   const Doing doing(path, ExitCode::BadInput);
-  check_plan(doing, file.id(), plan, provenance);
+  check_plan(doing, file.id(), plan, provenance.plan_text);
   for (const DatasetSpec& d : make_schema(plan, spec, provenance).datasets) check_dataset(doing, file.id(), d);
   const auto differences =
       identity_differences(read_text_attribute(doing, file.id(), "/", "run_identity"), provenance.identity);

@@ -56,6 +56,10 @@ struct StoredChoice {
 /// nobody can tell.
 std::optional<std::map<std::string, StoredChoice>> stored_choices(const std::string& path);
 
+/// Throws Error (bad input) with the lines that differ if the existing file `path` belongs to another plan; `plan_text`
+/// is this one's (plan/identity.h).
+void check_plan_of(const std::string& path, const Plan& plan, const std::string& plan_text);
+
 /// Throws Error (bad input) with the lines that differ if the existing file `path` belongs to another plan, if its
 /// datasets are not those of the plan, or, without `allow_mixed`, if it was made under another identity. Returns
 /// whether the identity differs (then records are flagged).

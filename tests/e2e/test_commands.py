@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from sweeps import DEMO
+from sweeps import DEMO, states
 
 
 def call(program, *arguments, code=0, **more):
@@ -125,3 +126,26 @@ def test_a_job_for_gpus_by_a_program_without_cuda_is_warned_of(sweep, program, t
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert ("no CUDA backend" in done.stderr) == warned and "no CUDA backend" not in done.stdout
+
+
+def test_plan_and_submit_look_at_the_output_first(sweep, program, tmp_path):
+    s = sweep(output="new/small.h5", pairs=6, questions=3)
+    spec, profile = s.folder / "sweep.yaml", tmp_path / "site.yaml"
+    profile.write_text("cpu: { cores_per_worker: 1, workers_per_node: 2 }\n")
+
+    def asked(*words):
+        return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+
+    plan, submit = ("plan", spec), ("submit", spec, "--profile", profile, "--dry-run")
+    line = asked(*plan).stdout.splitlines()[-1]
+    assert re.fullmatch(rf"result file: [\d.]+ [KM]iB, taken when the run begins; .* free in {s.folder}", line), line
+    s.must_run(1)
+    units = len(states(s.output))
+    assert f"result file: there, {units} of {units} units done" in asked(*plan).stdout
+    assert asked(*submit).returncode == 0
+    s.write_spec(output="new/small.h5", pairs=6, questions=2)
+    done = asked(*plan)
+    assert done.returncode == 0 and "result file: there, of another plan" in done.stdout
+    assert "`run` would refuse: " in done.stderr and "holds the results of another plan" in done.stderr
+    done = asked(*submit)
+    assert done.returncode == 2 and "holds the results of another plan" in done.stderr and not done.stdout

@@ -249,25 +249,41 @@ TEST_F(SimulatedFarm, AModelThatOneMemberCannotOpenStopsEverybodyWithItsSentence
   }
 }
 
-TEST_F(SimulatedFarm, ADeathDuringTheLastCommitIsKnownWhenItEnds) {
-  if (session().size() == 1) return;
+/// A launch whose coordinator takes rank 1 for dead as soon as `lost` says so. It lives, and hears of the end.
+Ending launch_that_loses_rank_1(const Plan& plan, FakeStore& store, FakeModelRunner& runner,
+                                const std::function<bool()>& lost) {
   const Topology topology(session(), degrees_of(plan));
-  const auto due = std::ranges::count_if(plan.units, [](const Unit& u) { return u.kind != UnitKind::Vectors; });
   Ending ending;
   if (coordinating()) {
     CoordinatorCalls calls = store.calls();
-    calls.lost = [&] { return store.commits == due ? std::vector<int>{1} : std::vector<int>{}; };
+    calls.lost = [&] { return lost() ? std::vector<int>{1} : std::vector<int>{}; };
     ending = Coordinator(plan, topology, {}, calls).run();
     Mailbox mail(topology.farm());
-    mail.post(1, message::encode(message::Stop{ending}));  // it lives; the coordinator has nothing to say to the dead
+    mail.post(1, message::encode(message::Stop{ending}));  // the coordinator has nothing to say to the dead
     EXPECT_TRUE(mail.deliver(5));
   } else {
     ending = Worker(plan, topology, runner.calls()).run();
   }
+  throw_old_letters_away(topology);
+  return ending;
+}
+
+TEST_F(SimulatedFarm, ADeathDuringTheLastCommitIsKnownWhenItEnds) {
+  if (session().size() == 1) return;
+  const auto due = std::ranges::count_if(plan.units, [](const Unit& u) { return u.kind != UnitKind::Vectors; });
+  const Ending ending = launch_that_loses_rank_1(plan, store, runner, [&] { return store.commits == due; });
   EXPECT_FALSE(ending.complete);
   EXPECT_EQ(ending.code, ExitCode::Ok) << ending.sentence;
   expect_all_done();
-  throw_old_letters_away(topology);
+}
+
+TEST_F(SimulatedFarm, AStopAfterADeathNamesTheDeath) {
+  if (session().size() == 1) return;
+  store.stop_after = 5;
+  const Ending ending = launch_that_loses_rank_1(plan, store, runner, [&] { return store.commits >= 2; });
+  EXPECT_FALSE(ending.complete);
+  EXPECT_EQ(ending.code, ExitCode::RunAgain);
+  EXPECT_EQ(ending.sentence, "stopped after rank 1 was lost; the same command goes on from here");
 }
 
 TEST_F(SimulatedFarm, SuspectsOfAKilledLaunchRunAlone) {

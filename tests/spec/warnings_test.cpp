@@ -49,6 +49,40 @@ TEST(Warnings, TellRepeatedQuestions) {
                            "narrow the intervals")));
 }
 
+/// A data set of these matching letters, each question another one.
+std::string items_that_match(const std::string& letters) {
+  std::string all;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    std::string one = item(std::to_string(i));
+    one.replace(one.find("(A)"), 3, {'(', letters[i], ')'});
+    if (letters[i] == 'B') one.replace(one.rfind("(B)"), 3, "(A)");
+    all += (all.empty() ? "" : ",") + one;
+  }
+  return "[" + all + "]";
+}
+
+TEST(Warnings, TellALetterThatMostAnswersMatch) {
+  const SpecFolder folder;
+  folder.write("even.json", items_that_match("AAAAAABBBB"));
+  folder.write("most.json", items_that_match("BBBBBBBAAA"));
+  EXPECT_THAT(warnings(folder, "even.json", "pairs.json"), IsEmpty());
+  EXPECT_THAT(warnings(folder, "most.json", "even.json"),
+              ElementsAre(EndsWith("pairs: (B) is the matching answer of 7 of 10 pairs: a preference for that letter "
+                                   "becomes part of the vector"),
+                          EndsWith("are also pairs of 'refusal': its vectors were made from them")));
+  EXPECT_THAT(warnings(folder, "pairs.json", "most.json"),
+              ElementsAre(EndsWith("questions: (B) is the matching answer of 7 of 10 questions: a preference for that "
+                                   "letter counts as the behavior")));
+}
+
+TEST(Warnings, TellQuestionsThatMatchAtOtherLetters) {
+  const SpecFolder folder;
+  folder.write("test.json", items_that_match("ABCA"));
+  EXPECT_THAT(warnings(folder, "pairs.json", "test.json"),
+              ElementsAre(EndsWith("questions: 1 of 4 questions match at another letter than (A) and (B): they count "
+                                   "as 0 in P(matching), as in CAA")));
+}
+
 TEST(Warnings, AreNoneForADataSetOfItsOwn) {
   const SpecFolder folder;
   folder.write("test.json", "[" + item("x") + "," + item("y") + "]");
