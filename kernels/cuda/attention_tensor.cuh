@@ -8,13 +8,14 @@
 // fork, made of the prompt's keys and the fork's own.
 //
 // Why a row's bits depend on the row alone: a row of an mma depends on its own row of A and on B. A score is one row
-// and one key. The probability of a key that a row does not see is exactly 0, and where the values of a step of 16 keys
-// are not all finite, rows are taken together only if they see the same keys of it, with zeros in B for the others:
-// what an unseen key holds never enters, not even as 0 * infinity. All rows go through the tiles from position 0 on,
-// one after another; a row leaves a tile it does not see as it was. Softmax is online, in float32. Probabilities enter
-// as the sum of two halves (16 bits of them in bfloat16), so they are not rounded to the model's type, on the CPU
-// neither.
+// and one key. Of a step of 16 keys, rows are taken together only if they see the same keys, with zeros in B for the
+// others: what an unseen key holds never enters, not even as 0 * infinity. (bfloat16 values of usual size may stand in
+// B: see add_step.) All rows go through the tiles from position 0 on, one after another; a row leaves a tile it does
+// not see as it was. Softmax is online, in float32. Probabilities enter as the sum of two halves (16 bits of them in
+// bfloat16), so they are not rounded to the model's type, on the CPU neither.
 #pragma once
+
+#include <type_traits>
 
 #include "kernels/cuda/attention_arrays.cuh"
 #include "kernels/cuda/device.cuh"
@@ -234,26 +235,30 @@ __device__ __forceinline__ void add_values(Rows<steps>& s, const std::uint32_t (
   }
 }
 
-__device__ __forceinline__ bool has_infinite_or_nan(__half, std::uint32_t two) {
-  return (((two & 0x7c007c00u) + 0x04000400u) & 0x80008000u) != 0;
-}
-__device__ __forceinline__ bool has_infinite_or_nan(__nv_bfloat16, std::uint32_t two) {
-  return (((two & 0x7f807f80u) + 0x00800080u) & 0x80008000u) != 0;
+/// Whether a bfloat16 of the two is 2^64 or more, infinite or no number.
+__device__ __forceinline__ bool has_large(std::uint32_t two) {
+  return (((two & 0x7f807f80u) + 0x20802080u) & 0x80008000u) != 0;
 }
 
-/// Whether all values of a step's first `keys` keys are finite; the same on all lanes.
+/// Whether zero times a value of a step's first `keys` keys is nothing: tensor cores cut all terms of a sum to the last
+/// bit of the largest, and may take a zero for its type's least exponent, times the other factor. In bfloat16 that is
+/// 2^-62 at most here, which cuts off what lies below 2^-85; in float16, with its 2^-14, it could be seen. The same on
+/// all lanes.
 template <class T, int steps>
-__device__ __forceinline__ bool finite(const T* v, int keys) {
-  constexpr int kPairs = steps * 8;
-  bool bad = false;
-  for (int i = threadIdx.x % 32; i < keys * kPairs; i += 32)
-    bad |= has_infinite_or_nan(
-        T{}, *reinterpret_cast<const std::uint32_t*>(v + i / kPairs * key_stride(steps) + i % kPairs * 2));
-  return !__any_sync(kAllLanes, bad);
+__device__ __forceinline__ bool zero_is_nothing(const T* v, int keys) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    constexpr int kPairs = steps * 8;
+    bool large = false;
+    for (int i = threadIdx.x % 32; i < keys * kPairs; i += 32)
+      large |= has_large(*reinterpret_cast<const std::uint32_t*>(v + i / kPairs * key_stride(steps) + i % kPairs * 2));
+    return !__any_sync(kAllLanes, large);
+  } else {
+    return false;
+  }
 }
 
 /// The values of one step of 16 keys, of which the lane's rows see the first `upper` and `lower`. Where the warp's rows
-/// see different numbers of them, finite values still go in at once: the probability of an unseen key is exactly 0.
+/// see different numbers of them, they still go in at once if an unseen one's probability, exactly 0, makes it nothing.
 template <class T, int steps>
 __device__ __forceinline__ void add_step(Rows<steps>& s, const float (&left)[4], const float (&right)[4], const T* v,
                                          int upper, int lower) {
@@ -262,7 +267,7 @@ __device__ __forceinline__ void add_step(Rows<steps>& s, const float (&left)[4],
   const int most = __reduce_max_sync(kAllLanes, max(upper, lower));
   if (most <= 0) return;
   const bool mixed = (upper > 0 && upper != most) || (lower > 0 && lower != most);
-  if (!__any_sync(kAllLanes, mixed) || finite<T, steps>(v, most))
+  if (!__any_sync(kAllLanes, mixed) || zero_is_nothing<T, steps>(v, most))
     return add_values<T, steps>(s, high, low, v, most, upper > 0, lower > 0);
   for (int keys = 1; keys <= 16; ++keys)
     if (__any_sync(kAllLanes, upper == keys || lower == keys))

@@ -145,5 +145,19 @@ TEST_F(CudaAttention, KeepsNaNOfAKeyFromQueriesThatDoNotSeeIt) {
   }
 }
 
+/// Tensor cores cut all terms of a sum to the last bit of the largest one.
+TEST_F(CudaAttention, KeepsAHugeValueFromQueriesThatDoNotSeeIt) {
+  constexpr std::int64_t kRows = 50, kHuge = 20;
+  for (const DType dtype : kDTypes) {
+    const auto on = gpu(dtype);
+    Rows clean(kRows, {2, 2, 32}, dtype);
+    clean.v = random_values(kRows * 64, 9, dtype, 1e-4f);  // small, beside what is not seen
+    Rows spoilt = clean;
+    std::fill_n(spoilt.v.begin() + kHuge * 64, 64, dtype == DType::Float16 ? 60000.0f : 0x1p120f);
+    EXPECT_TRUE(same_bits(attend_whole(*on, spoilt).data(), attend_whole(*on, clean).data(), kHuge * 64))
+        << name_of(dtype);
+  }
+}
+
 }  // namespace
 }  // namespace steergrid::testing
