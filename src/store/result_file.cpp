@@ -117,14 +117,15 @@ struct ResultFile::Open {
     if (::statvfs(path.c_str(), &info) != 0 || info.f_bavail * info.f_frsize > (1U << 20)) return "";
     return "; no space is left on the disk";
   }
-  /// Any thread: when it returns, what was written before the call is durable, whoever made it so.
+  /// Any thread: when it returns, what was written before the call is durable, whoever made it so. After one failure
+  /// none returns: the system tells of lost bytes once, and does not say whose they were.
   void sync() {
     const std::lock_guard lock(syncing);
-    if (!unsynced.exchange(false)) return;
-    if (::fdatasync(descriptor) == 0) return;
+    if (!sync_error.empty()) throw Error(ExitCode::Failed, sync_error);
+    if (!unsynced.exchange(false) || ::fdatasync(descriptor) == 0) return;
     const int why = errno;
-    unsynced = true;
-    failed("{}: fdatasync failed ({}){}", path, std::strerror(why), disk_full());
+    sync_error = fmt::format("{}: fdatasync failed ({}){}", path, std::strerror(why), disk_full());
+    throw Error(ExitCode::Failed, sync_error);
   }
 
   void put_record(int id, const UnitRecord& record) {
@@ -161,6 +162,7 @@ struct ResultFile::Open {
   bool leaders = true, mixed = false;
   std::atomic<bool> unsynced = false;
   std::mutex syncing;
+  std::string sync_error;
   std::uint32_t launch = 0;
   std::vector<UnitRecord> records;
 };

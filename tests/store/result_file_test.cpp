@@ -6,9 +6,12 @@
 #include <mpi.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <optional>
+#include <utility>
 
 #include "comm/mpi_handle.h"
 #include "store/create.h"
@@ -20,6 +23,17 @@
 #include "tests/store/example_plan.h"
 #include "tests/store/scratch.h"
 #include "tests/store/tiny_disk.h"
+
+namespace {
+bool disk_fails = false;
+}
+
+/// Stands before the C library's, for the whole test: a disk that loses what it took, and says so once.
+extern "C" int fdatasync(int file) {
+  if (!std::exchange(disk_fails, false)) return static_cast<int>(::syscall(SYS_fdatasync, file));
+  errno = EIO;
+  return -1;
+}
 
 namespace steergrid::store {
 namespace {
@@ -162,6 +176,17 @@ TEST_F(Run, FailedAndBlockedUnitsKeepTheirSentenceAndAttempt) {
     EXPECT_EQ(status.failures[1].sentence, "extract of refusal failed");
     EXPECT_EQ(status.total.suspect, 1);
   }
+}
+
+TEST_F(Run, AfterADiskLostSomethingNothingIsDurable) {
+  open();
+  if (leads()) {
+    for (const int unit : {8, 13}) file_->write_evaluation(unit, example_evaluation(example_, unit).rows());
+    disk_fails = true;
+    for (int unit = 0; unit < 2; ++unit)
+      EXPECT_THAT(error_of([&] { file_->sync(); }), HasSubstr("fdatasync failed (Input/output error)"));
+  }
+  close();
 }
 
 TEST_F(Run, RowsOfAWrongSizeAreRefusedBeforeAnythingIsWritten) {
