@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -15,6 +16,19 @@
 #include "base/printable.h"
 
 namespace steergrid {
+namespace {
+
+/// A message's text, printable, for it may quote a file that nobody vouches for.
+class PrintableText final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const std::string text = printable(std::string_view(message.payload.data(), message.payload.size()));
+    out.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<PrintableText>(); }
+};
+
+}  // namespace
 
 void start_log(const std::string& who, const std::string& file, bool verbose) try {
   std::vector<spdlog::sink_ptr> sinks{std::make_shared<spdlog::sinks::stderr_color_sink_mt>()};
@@ -30,7 +44,9 @@ void start_log(const std::string& who, const std::string& file, bool verbose) tr
 }
 
 void name_log(const std::string& who) {
-  spdlog::default_logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [" + who + "] %v");
+  auto lines = std::make_unique<spdlog::pattern_formatter>();
+  lines->add_flag<PrintableText>('*').set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ [" + who + "] %*");
+  spdlog::default_logger()->set_formatter(std::move(lines));
 }
 
 void tell_user(const std::string& sentence) {

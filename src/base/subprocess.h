@@ -8,12 +8,12 @@
 namespace steergrid {
 
 struct Outcome {
-  int code = 0;                // its exit code; 128 + signal; kNotStarted; kTooLate
+  int code = 0;                // its exit code (0 to 255); 128 + signal; kNotStarted; kTooLate
   std::string output, errors;  // the first 4096 bytes of each, without the last line's end
 };
 
-constexpr int kNotStarted = 127;  // `errors` says why
-constexpr int kTooLate = 124;     // as timeout(1) has it; `errors` says so
+constexpr int kNotStarted = -1;  // `errors` says why
+constexpr int kTooLate = -2;     // `errors` says so
 
 /// Runs words[0], found in PATH, with the other words; kills it after `seconds`. Throws Error (failed) where this
 /// process has no memory or descriptors left.

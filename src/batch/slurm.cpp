@@ -22,6 +22,10 @@ std::string submit_script(const std::string& script, const std::vector<std::stri
   words.insert(words.end(), options.begin(), options.end());
   words.push_back(script);
   const Outcome done = run_subprocess(std::move(words), kSubmitSeconds);
+  if (done.code == kNotStarted) failed("sbatch cannot be started ({}): is Slurm on this machine?", done.errors);
+  if (done.code == kTooLate)
+    failed("{}: sbatch gave {}; the job may be queued all the same: look with squeue before submitting again", script,
+           done.errors);
   std::string id = done.output.substr(0, done.output.find_first_of(";\n"));  // "12;cluster" on some sites
   if (done.code != 0 || !is_job_id(id))
     failed("{}: sbatch did not take it (code {}): {}", script, done.code,

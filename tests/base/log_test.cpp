@@ -26,11 +26,13 @@ TEST(Log, AppendsLinesThatNameTheProcess) {
   spdlog::debug("details");
   name_log("rank 3, team 1");
   spdlog::info("together");
+  spdlog::info("{}", "a\x1b[31m\nb");
   std::ifstream in(path);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_THAT(text, testing::StartsWith("before\n"));
   EXPECT_THAT(text, HasSubstr("[rank 3] hello\n"));
   EXPECT_THAT(text, HasSubstr("[rank 3, team 1] together\n"));
+  EXPECT_THAT(text, HasSubstr("] a\\x1b[31m\\nb\n")) << "what a file holds gives no orders, and passes for no line";
   EXPECT_THAT(text, Not(HasSubstr("details")));
   std::remove(path.c_str());
 }

@@ -26,6 +26,8 @@ TEST(Subprocess, SaysWhyOneCannotBeStarted) {
   EXPECT_EQ(outcome.errors, "No such file or directory");
 }
 
+TEST(Subprocess, TellsAProgramsOwn127FromNone) { EXPECT_EQ(run_subprocess({"sh", "-c", "exit 127"}, 60).code, 127); }
+
 TEST(Subprocess, TellsASignalFromACode) { EXPECT_EQ(run_subprocess({"sh", "-c", "kill -SEGV $$"}, 60).code, 128 + 11); }
 
 TEST(Subprocess, KillsOneThatHangs) {

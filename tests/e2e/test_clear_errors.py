@@ -59,6 +59,8 @@ def test_the_name_of_a_folder_cannot_give_orders_to_a_terminal(sweep, program):
     s = sweep("a\x1b[31mb")
     done = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=True)
     assert "a\\x1b[31mb/small.h5\n" in done.stdout and "\x1b" not in done.stdout
+    ran = s.run(1)
+    assert ran.returncode == 0 and "a\\x1b[31mb/small.h5" in ran.stdout and "\x1b" not in ran.stdout
     s.write_spec(output="no/../small.h5", model="nowhere")
     done = subprocess.run([program, "plan", s.folder / "sweep.yaml"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "a\\x1b[31mb/sweep.yaml:6:" in done.stderr and "\x1b" not in done.stderr
