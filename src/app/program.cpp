@@ -23,11 +23,14 @@
 namespace steergrid {
 namespace {
 
-/// Whether this process says what is wrong with the command line, which every rank of a launch sees. The others wait a
-/// moment: a launcher may end all of them when the first one leaves.
+/// Where one rank of a launch says what is wrong, the others wait a moment: a launcher may end all of them when the
+/// first one leaves.
+void let_another_speak() { std::this_thread::sleep_for(std::chrono::seconds(1)); }
+
+/// Whether this process says what is wrong with the command line, which every rank of a launch sees.
 bool speaks_before_mpi() {
   if (rank_by_launcher().value_or(0) == 0) return true;
-  std::this_thread::sleep_for(std::chrono::seconds(1));
+  let_another_speak();
   return false;
 }
 
@@ -38,7 +41,7 @@ void check_command(const CLI::App& app, const Invocation& invocation) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) == names.end())
-    throw Error(ExitCode::BadInput, speaks_before_mpi()
+    throw Error(ExitCode::BadInput, rank_by_launcher().value_or(0) == 0
                                         ? fmt::format("expected a command ({}), found {}{}", fmt::join(names, ", "),
                                                       in_quotes(word), suggestion(word, names))
                                         : "");
@@ -73,8 +76,11 @@ int run_program(const Invocation& invocation) {
     const bool speaks = speaks_before_mpi();
     if (app.exit(e, speaks ? std::cout : nowhere, speaks ? std::cerr : nowhere) != 0) code = ExitCode::BadInput;
   } catch (const Error& e) {
-    // On rank 0 the sentence; ranks that only hear of an error throw it without one.
-    if (*e.what() != '\0') tell_user(e.what());
+    // Ranks that only hear of an error throw it without a sentence.
+    if (*e.what() != '\0')
+      tell_user(e.what());
+    else
+      let_another_speak();
     code = e.code();
   } catch (const std::exception& e) {
     tell_user(e.what());

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array kPassedOn{SIGUSR1, SIGTERM, SIGINT, SIGHUP};
 constexpr const char* kWhereToTell = "STEERGRID_SUPERVISED";  // a file that rank 0 writes its exit code to
+constexpr const char* kRetried = ".retried";                  // of a second file beside it
 constexpr int kNotExecutable = 126, kNoProgram = 127;         // exit codes of shells, env, nohup and their like
 constexpr std::array kRanks{"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};  // how launchers number processes
 constexpr unsigned kPause = 1;  // seconds before a restart: the launcher's daemons leave, locks are given back
@@ -133,6 +134,7 @@ LaunchEnd launch(const std::vector<std::string>& command) {
   child = 0;
   if (error != 0) bad_input("cannot start {} ({})", command[0], std::strerror(error));
   if (int code = 0; std::ifstream(temporary.path() + "/ending") >> code) end.told = code;
+  end.retried = fs::exists(temporary.path() + "/ending" + kRetried);
   return end;
 }
 
@@ -179,7 +181,7 @@ ExitCode supervise(const Supervision& wanted, int argc, char** argv) {
   catch_signals();
   for (int restart = 0;; ++restart) {
     const LaunchEnd end = launch(command);
-    std::erase(command, "--retry-failed");  // once: what fails again has failed
+    if (end.retried) std::erase(command, "--retry-failed");  // what fails again has failed
     if (const auto code = verdict(end)) {
       if (!end.told)
         tell_user(fmt::format("{} cannot start the run ({}): not started again", command[0], described(end.status)));
@@ -205,6 +207,10 @@ std::optional<int> rank_by_launcher() {
 
 void tell_supervisor(ExitCode code) {
   if (const char* file = std::getenv(kWhereToTell)) std::ofstream(file) << static_cast<int>(code) << '\n';
+}
+
+void tell_supervisor_of_retry() {
+  if (const char* file = std::getenv(kWhereToTell)) std::ofstream(std::string(file) + kRetried).flush();
 }
 
 }  // namespace steergrid

@@ -30,6 +30,7 @@ std::vector<std::string> command_of(const Supervision& wanted, int argc, const c
 struct LaunchEnd {
   int status = 0;           // what waitpid says of the launcher
   std::optional<int> told;  // the exit code that rank 0 told
+  bool retried = false;     // rank 0 told that failed units are to run again
 };
 
 /// The end of the run, if this was it; nullopt: the run is to be started again. What a launcher's own code says is not
@@ -40,6 +41,9 @@ std::optional<ExitCode> verdict(const LaunchEnd& end);
 /// In a run: tells a supervisor, if there is one, how it ended. Called by rank 0, with errors too: a run that tells
 /// nothing has died.
 void tell_supervisor(ExitCode code);
+
+/// In a run: the file says now that failed units are to run again, so a restart need not ask for it.
+void tell_supervisor_of_retry();
 
 /// The rank that the launcher gave this process; nullopt without one. For what comes before MPI can be asked.
 std::optional<int> rank_by_launcher();

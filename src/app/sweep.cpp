@@ -159,6 +159,7 @@ Ending run_sweep(const MpiSession& session, const SweepOptions& options, const S
   if (first) {
     coordinator.emplace(p, *output.file, ::isatty(STDERR_FILENO) != 0, !options.log.empty());
     records = coordinator->records(options.retry_failed);
+    if (options.retry_failed) tell_supervisor_of_retry();
     spdlog::info("{}: {} units in {}, {} rank(s), {} thread(s) each", p.spec.name, p.plan.units.size(), p.spec.output,
                  session.size(), threads);
   }
