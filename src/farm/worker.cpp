@@ -6,6 +6,7 @@
 #include <chrono>
 #include <deque>
 #include <future>
+#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -17,8 +18,9 @@
 namespace steergrid {
 namespace {
 
-constexpr double kWaitForMates = 60;        // seconds a member that threw waits for the others' agreement
-constexpr double kGoodbye = 10;             // seconds for the last messages to leave
+constexpr double kWaitForMates = 60;  // seconds a member that threw waits for the others' agreement
+constexpr double kGoodbye = 10;       // seconds for the last messages to leave
+constexpr std::chrono::microseconds kNap{500};
 constexpr std::size_t kMostOnTheirWay = 4;  // units that are being made durable: a thread each
 
 /// Calls a step of the application; why it failed, if it did.
@@ -113,8 +115,9 @@ class Worker::Leading {
   Letter run() {
     for (;;) {
       ask_ahead();
-      tell_rank_0(backlog_.empty() ? 0 : kMostOnTheirWay);
-      auto letter = backlog_.empty() ? std::optional(mail_.wait()) : mail_.take();
+      tell_rank_0(kMostOnTheirWay);
+      const bool waits = backlog_.empty();
+      auto letter = waits && on_their_way_.empty() ? std::optional(mail_.wait()) : mail_.take();
       if (letter) {
         message::Any m = message::decode(letter->bytes);
         auto* work = std::get_if<message::Work>(&m);
@@ -124,6 +127,8 @@ class Worker::Leading {
           return std::move(*letter);
         }
         file(*work);
+      } else if (waits) {
+        std::this_thread::sleep_for(kNap);
       } else {
         const auto n = static_cast<std::ptrdiff_t>(std::min<std::size_t>(backlog_.size(), member_.at_once()));
         const std::vector<Order> orders(backlog_.begin(), backlog_.begin() + n);

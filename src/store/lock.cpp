@@ -133,7 +133,13 @@ OutputLock::OutputLock(const std::string& output, Kind preferred, std::chrono::m
   if (kind_ == Kind::Flock && !take_flock(me)) kind_ = Kind::OwnerFile;
   if (kind_ == Kind::Flock) return;
   take_owner_file(me);
-  heart_ = std::jthread([file = descriptor_, beat](const std::stop_token& over) { touch_until(over, file, beat); });
+  try {
+    heart_ = std::jthread([file = descriptor_, beat](const std::stop_token& over) { touch_until(over, file, beat); });
+  } catch (const std::system_error& no_thread) {
+    ::unlink(file_.c_str());
+    ::close(descriptor_);
+    failed("{}: cannot be kept up to date ({})", file_, no_thread.what());
+  }
 }
 
 bool OutputLock::take_flock(const LockOwner& me) {
