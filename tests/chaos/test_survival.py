@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evidence import FAILED
-from launch import hit
+from launch import alive, hit
 from sweeps import Sweep, assert_same_bits, datasets, h5py, states
 from trials import ONE_THREAD, SLOW
 
@@ -40,9 +40,16 @@ def test_a_dead_workers_unit_goes_to_another_team_and_the_sweep_ends_without_a_r
 
 def test_a_worker_that_dies_while_the_last_unit_is_committed_holds_nobody(stage, calm):
     with recovering(stage, 3, "slow-disk=100") as launch:
-        launch.watch_until(lambda: len(launch.acknowledged) == len(states(calm[0])) - 1)
-        time.sleep(0.05)  # the last unit has long been reported
-        hit([launch.ranks()[stage.rng.choice([1, 2])]], signal.SIGKILL)
+        launch.watch_until(lambda: launch.acknowledged)
+        ranks = launch.ranks()
+        victim = ranks[stage.rng.choice([1, 2])]
+        launch.watch_until(lambda: len(launch.acknowledged) >= len(states(calm[0])) - 1)
+        hit([ranks[0]], signal.SIGSTOP)  # in the midst of the last commit, however late this process is
+        time.sleep(0.05)
+        hit([victim], signal.SIGKILL)
+        while alive(victim):
+            time.sleep(0.01)
+        hit([ranks[0]], signal.SIGCONT)
         launch.end()
         said = launch.said()
     assert (states(stage.output) == 1).all(), said

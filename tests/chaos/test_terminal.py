@@ -12,7 +12,7 @@ from trials import ONE_THREAD
 
 def read(terminal: int) -> str:
     try:
-        return os.read(terminal, 4096).decode()
+        return os.read(terminal, 4096).decode(errors="replace")  # a character may be cut in two
     except OSError:  # nobody writes to it any more
         return ""
 

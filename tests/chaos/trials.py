@@ -163,10 +163,14 @@ def a_write_that_fails(stage: Stage) -> None:
     def with_an_error_instead_of_a_signal():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    with stage.launch(1, preexec_fn=with_an_error_instead_of_a_signal, restore_signals=False) as launch:
+    with stage.launch(
+        1, fault="slow=100", preexec_fn=with_an_error_instead_of_a_signal, restore_signals=False
+    ) as launch:
         launch.watch_until(lambda: launch.acknowledged)
-        limit = stage.rng.randrange(1, stage.output.stat().st_size // 8)
-        stage.story.append(f"no write beyond byte {limit}")
+        with h5py.File(stage.output) as file:
+            records = file["sched/units"].id.get_offset()  # of every unit that is left
+        limit = stage.rng.randrange(1, records)
+        stage.story.append(f"no write beyond byte {limit} with {len(launch.acknowledged)} units acknowledged")
         resource.prlimit(launch.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
         code = launch.end()
         said = launch.said()
