@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace steergrid {
 namespace {
@@ -46,31 +48,35 @@ std::set<std::string_view> texts(const DataSet& set) {
   return found;
 }
 
+void warn_of_questions(const DataSet& questions, std::vector<std::string>& lines) {
+  const std::size_t all = questions.items.size();
+  warn_of_limit(questions, lines);
+  warn_of_letters(questions, "questions", "a preference for that letter counts as the behavior", lines);
+  warn_of_other_letters(questions, lines);
+  if (const std::size_t again = all - texts(questions).size(); again > 0)
+    lines.push_back(fmt::format("{}: {} of {} questions repeat an earlier one: they count twice", questions.mark.text(),
+                                again, all));
+}
+
 }  // namespace
 
 std::vector<std::string> warnings_of(const SweepSpec& spec) {
   std::vector<std::string> lines;
+  std::set<std::pair<std::string, std::optional<int>>> told;  // a data set of several runs is looked at once
   for (const VectorSource& v : spec.vectors) {
     warn_of_limit(v.pairs, lines);
     warn_of_letters(v.pairs, "pairs", "a preference for that letter becomes part of the vector", lines);
   }
   for (const RunSpec& run : spec.runs) {
     const DataSet& questions = run.questions;
-    const std::size_t all = questions.items.size();
-    warn_of_limit(questions, lines);
-    warn_of_letters(questions, "questions", "a preference for that letter counts as the behavior", lines);
-    warn_of_other_letters(questions, lines);
-    if (const std::size_t again = all - texts(questions).size(); again > 0)
-      lines.push_back(
-          fmt::format("{}: {} of {} questions repeat an earlier one: they count twice and narrow the intervals",
-                      questions.mark.text(), again, all));
+    if (told.emplace(questions.path, questions.limit).second) warn_of_questions(questions, lines);
     const VectorSource& source = spec.vectors[static_cast<std::size_t>(run.vectors)];
     const std::set<std::string_view> pairs = texts(source.pairs);
     const auto seen = std::count_if(questions.items.begin(), questions.items.end(),
                                     [&](const AbItem& item) { return pairs.contains(item.question); });
     if (seen > 0)
       lines.push_back(fmt::format("{}: {} of {} questions are also pairs of '{}': its vectors were made from them",
-                                  questions.mark.text(), seen, all, source.name));
+                                  questions.mark.text(), seen, questions.items.size(), source.name));
   }
   return lines;
 }

@@ -45,8 +45,7 @@ TEST(Warnings, TellRepeatedQuestions) {
   folder.write("test.json", "[" + item("x") + "," + item("y") + "," + item("x") + "]");
   EXPECT_THAT(
       warnings(folder, "pairs.json", "test.json"),
-      ElementsAre(EndsWith("behaviors[0].questions: 1 of 3 questions repeat an earlier one: they count twice and "
-                           "narrow the intervals")));
+      ElementsAre(EndsWith("behaviors[0].questions: 1 of 3 questions repeat an earlier one: they count twice")));
 }
 
 /// A data set of these matching letters, each question another one.
@@ -81,6 +80,14 @@ TEST(Warnings, TellQuestionsThatMatchAtOtherLetters) {
   EXPECT_THAT(warnings(folder, "pairs.json", "test.json"),
               ElementsAre(EndsWith("questions: 1 of 4 questions match at another letter than (A) and (B): they count "
                                    "as 0 in P(matching), as in CAA")));
+}
+
+TEST(Warnings, TellOfADataSetOfTwoRunsOnce) {
+  const SpecFolder folder;
+  folder.write("test.json", items_that_match("ABCA"));
+  EXPECT_THAT(
+      warnings(folder, "pairs.json", "test.json\nruns:\n  - { name: again, vectors: refusal, questions: test.json }"),
+      ElementsAre(EndsWith("as in CAA")));
 }
 
 TEST(Warnings, AreNoneForADataSetOfItsOwn) {
