@@ -26,7 +26,7 @@ HEATMAP_CAPTION = (
     "the same in every effect heatmap of this report. Cells hatched in black (on a screen: ×) have a letter mass under 50 %: "
     "the model hardly answers with a letter there, so their colour says little. A dot marks any other cell whose 95 % "
     "interval leaves out 0 (by "
-    f"chance alone about 1 cell in 20 gets one; fewer than {LEAST} questions get none); grey cells are not measured.")
+    f"chance alone about 1 cell in 20 gets one; fewer than {LEAST} different questions get none); grey cells are not measured.")
 BALANCE_CAPTION = (
     "How to read it: left, the effect of +c (blue) and −c (orange) at each behavior's best layer, with 95 % intervals; grey "
     "bars are the room there is: how far the unsteered P(matching) lies from 100 % and from 0. Right, how much further −c "
@@ -42,7 +42,7 @@ def sweep_caption(runs: list[RunSummary]) -> str:
                          if any(sign in run.signs for run in steered))
     return (f"How to read it: for every layer, how much steering there with {signs} moves "
             "P(matching) away from the unsteered model; a vector that steers both ways is blue above and orange below "
-            f"zero. Hollow marks: letter mass under 50 %.{unit}" + (f" With fewer than {LEAST} questions there are no intervals." if any(run.questions_done < LEAST for run in runs)
+            f"zero. Hollow marks: letter mass under 50 %.{unit}" + (f" With fewer than {LEAST} different questions there are no intervals." if any(run.different < LEAST for run in runs)
                        else " Bands (in print and in the figure files) are 95 % intervals over questions."
                        if len(runs) <= BANDS else ""))
 

@@ -65,7 +65,8 @@ def headline(sweep: SweepSummary) -> str:
                 "what the one sign gives.")
     with_interval = sum(span.has_interval for span in spans)
     if not with_interval:
-        return f"Too few questions for an interval (fewer than {LEAST} a row): no difference can be told from chance."
+        return (f"Too few questions for an interval (fewer than {LEAST} different ones a row): no difference can be told from "
+                "chance.")
     right = sum(span.low > 0 for span in spans)
     wrong = sum(span.high < 0 for span in spans)
     text = (f"In {right} of {with_interval} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
@@ -117,7 +118,8 @@ def balance(sweep: SweepSummary) -> str | None:
         return None
     tilts = [tilt for tilt in tilts if tilt.has_interval]
     if not tilts:
-        return f"Too few questions for an interval (fewer than {LEAST}): whether one sign moves P(matching) further is open."
+        return (f"Too few questions for an interval (fewer than {LEAST} different ones): whether one sign moves P(matching) "
+                "further is open.")
     more, less = sum(tilt.low > 0 for tilt in tilts), sum(tilt.high < 0 for tilt in tilts)
     return (f"Of {len(tilts)} model and behavior pairs, −c moves P(matching) further than +c in {more}, +c further than −c in "
             f"{less}; in {len(tilts) - more - less} the interval of the difference holds 0.")

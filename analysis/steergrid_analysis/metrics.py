@@ -15,7 +15,7 @@ import numpy as np
 CONVENTIONS = ("caa", "letters")
 RESAMPLES = 2000
 LEVEL = 0.95
-LEAST = 10  # questions for an interval: the resampled means of fewer vary far less than chance does
+LEAST = 10  # different questions for an interval: the resampled means of fewer vary far less than chance does
 LOW_MASS = 0.5  # mean letter mass under which a score rests on too little to be shown as a finding
 _CELLS_AT_ONCE = 2048
 
@@ -131,30 +131,46 @@ def best_layer(span: np.ndarray) -> int | None:
     return int(np.nanargmax(span)) if np.isfinite(span).any() else None
 
 
-def resample_weights(questions: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each question is drawn in each bootstrap resample, [resample, question], f64; the same for a seed."""
+def resample_weights(questions: int, seed: int, resamples: int = RESAMPLES, cluster: np.ndarray | None = None) -> np.ndarray:
+    """How often each question is drawn in each bootstrap resample, [resample, question], f64; the same for a seed.
+
+    `cluster` [question] numbers from 0 what is drawn as one; without it, or where each question is its own cluster,
+    questions are drawn one by one, by the same random numbers."""
     if questions == 0:
         return np.zeros((resamples, 0))
-    drawn = np.random.default_rng(seed % 2**64).integers(0, questions, size=(resamples, questions))
-    flat = drawn + np.arange(resamples)[:, None] * questions
-    return np.bincount(flat.ravel(), minlength=resamples * questions).reshape(resamples, questions).astype(np.float64)
+    count = questions if cluster is None else int(cluster.max()) + 1
+    drawn = np.random.default_rng(seed % 2**64).integers(0, count, size=(resamples, count))
+    flat = drawn + np.arange(resamples)[:, None] * count
+    weights = np.bincount(flat.ravel(), minlength=resamples * count).reshape(resamples, count).astype(np.float64)
+    return weights if count == questions else np.take(weights, cluster, axis=1)
 
 
-def bootstrap_interval(values: np.ndarray, weights: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def count_clusters(values: np.ndarray, cluster: np.ndarray | None = None) -> np.ndarray:
+    """How many clusters have a measured question, [...]: values [question, ...], cluster [question] (None: each its own)."""
+    if cluster is None or cluster.size == 0:
+        return count(values)
+    order = np.argsort(cluster, kind="stable")
+    starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    return np.sum(np.logical_or.reduceat(np.isfinite(values)[order], starts, axis=0), axis=0)
+
+
+def bootstrap_interval(values: np.ndarray, weights: np.ndarray, cluster: np.ndarray | None = None,
+                       level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval of the mean over questions: values [question, ...], weights [resample, question] -> low, high.
 
-    NaN for cells with fewer than LEAST measured questions."""
+    NaN for cells with fewer than LEAST measured clusters; `cluster` [question] as the weights were drawn by."""
     flat = _by_cell(values)
     ends = np.full((2, flat.shape[1]), np.nan)
     for first in range(0, flat.shape[1], _CELLS_AT_ONCE):
         part = slice(first, first + _CELLS_AT_ONCE)
         ends[:, part] = _interval(flat[:, part], weights, level)
-    ends[:, count(flat) < LEAST] = np.nan
+    ends[:, count_clusters(flat, cluster) < LEAST] = np.nan
     low, high = ends.reshape(2, *values.shape[1:])
     return low, high
 
 
-def imbalance(effect: np.ndarray, coefficients: np.ndarray, reference: float, weights: np.ndarray) -> np.ndarray:
+def imbalance(effect: np.ndarray, coefficients: np.ndarray, reference: float, weights: np.ndarray,
+              cluster: np.ndarray | None = None) -> np.ndarray:
     """|mean effect of -c| - |mean effect of +c| by layer with its paired interval: [value, low, high][layer].
 
     effect [question, layer, coefficient]. Positive: negative steering moves the score more. NaN where a sign was not run."""
@@ -166,7 +182,7 @@ def imbalance(effect: np.ndarray, coefficients: np.ndarray, reference: float, we
     up, down = (np.where(both, effect[:, :, column], np.nan) for column in (plus, minus))
     found[0] = np.abs(mean(down)) - np.abs(mean(up))
     resampled = np.abs(_resampled_means(down, weights)) - np.abs(_resampled_means(up, weights))
-    found[1:] = np.where(both.sum(axis=0) < LEAST, np.nan, _quantiles(resampled, LEVEL))
+    found[1:] = np.where(count_clusters(up, cluster) < LEAST, np.nan, _quantiles(resampled, LEVEL))
     return found
 
 
@@ -198,8 +214,8 @@ def _resampled_means(flat: np.ndarray, weights: np.ndarray) -> np.ndarray:
     means = np.full((weights.shape[0], flat.shape[1]), np.nan)
     measured = np.isfinite(flat)
     whole = measured.all(axis=0) & (flat.shape[0] > 0)
-    if whole.any():
-        means[:, whole] = weights @ flat[:, whole] / flat.shape[0]
+    if whole.any():  # clusters differ in size: resamples differ in how many questions they draw
+        means[:, whole] = weights @ flat[:, whole] / weights.sum(axis=1, keepdims=True)
     for cell in np.flatnonzero(~whole & measured.any(axis=0)):
         seen = measured[:, cell]
         drawn = weights[:, seen].sum(axis=1)

@@ -19,7 +19,7 @@ import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from . import comparison, findings, style
+from . import comparison, findings, findings_questions, style
 from .figures import FigureEntry
 from .metrics import LEAST, LOW_MASS
 from .summary import Estimate, RunSummary, SweepSummary
@@ -45,6 +45,7 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
         counts=sweep.counts, gaps=findings.gaps(sweep), cautions=findings.cautions(sweep),
         failures=sweep.failures[:MAX_FAILURES], more_failures=max(0, len(sweep.failures) - MAX_FAILURES),
         identity=_flat(sweep.head.run_identity), headline=findings.headline(sweep), chosen=findings.chosen(sweep.reported),
+        repeats=findings_questions.repeats(sweep.reported),
         rows=[_row(run) for run in sweep.reported], size_words=findings.size(sweep), sizes=sizes,
         dtypes={point.dtype for models in sizes.values() for point in models}, balance_words=findings.balance(sweep),
         behaviors=_behaviors(sweep),
@@ -91,7 +92,7 @@ def _row(run: RunSummary) -> dict:
         return {"run": run, "best": None}
     signed = [(run.at_best(sign * run.reference, "score"), run.mass_at_best(sign * run.reference)) for sign in (-1, 1)]
     return {"run": run, "best": run.best_layer, "scores": [(run.baseline, run.baseline_mass), *signed],
-            "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run), "few": run.questions_done < LEAST}
+            "span": run.layer_at_best("span"), "one_sign": findings.one_sign(run), "few": run.different < LEAST}
 
 
 def _behaviors(sweep: SweepSummary) -> list[dict]:

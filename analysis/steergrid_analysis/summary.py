@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from . import metrics, selection
+from .clusters import clusters
 from .results import Head, ModelInfo, ResultFile
 from .sched import Failure, UnitCounts
 
@@ -38,7 +39,9 @@ class RunSummary:
     and tilt (|effect of -c| - |effect of +c|), each with _low and _high, NaN where a sign is missing; push: what the layer
     is chosen by, the span or, where one sign was run, its effect. `best` indexes the layer that is reported;
     `chosen_on` names the validation run that chose it (None: these same questions, so the effect there is optimistic).
-    `in_pairs` counts the questions that also stand in the pairs of the run's vectors."""
+    `in_pairs` counts the questions that also stand in the pairs of the run's vectors. `different` counts the finished
+    questions that are not one another in another order of choices, or word for word; intervals resample those.
+    `both_orders`: each of them is there in two orders of its choices."""
 
     model: str
     name: str
@@ -50,6 +53,8 @@ class RunSummary:
     letters: tuple[str, ...]
     questions: int
     questions_done: int
+    different: int
+    both_orders: bool
     cells: xr.Dataset
     layers: xr.Dataset
     baseline: Estimate
@@ -213,25 +218,27 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
     matching = finished["matching_letter"].values
     score = metrics.scores(finished["letter_logprob"].values, matching, letters, convention)
     plain = metrics.scores(finished["baseline_logprob"].values, matching, letters, convention)
-    weights = metrics.resample_weights(finished.sizes["question"], seed, resamples)
+    same = clusters(finished["text"].values)
+    draws = metrics.resample_weights(finished.sizes["question"], seed, resamples, same.index), same.index
     coefficients = run["coefficient"].values
     measured = np.isfinite(score).any(axis=(0, 1))
     reference = metrics.reference_coefficient(coefficients[measured] if measured.any() else coefficients)
-    layers = _layer_statistics(score, plain, coefficients, reference, weights)
+    layers = _layer_statistics(score, plain, coefficients, reference, draws)
     layers = layers.assign_coords(layer=run["layer"].values)
     return RunSummary(
         model=model, name=name, behavior=run.attrs["behavior"], vectors=run.attrs["vectors"], positions=run.attrs["positions"],
         coefficient_unit=run.attrs["coefficient_unit"], convention=convention, letters=letters, questions=run.sizes["question"],
-        questions_done=finished.sizes["question"], cells=_cell_statistics(finished, score, plain, letters, convention, weights),
-        layers=layers, baseline=_estimate(plain, weights),
+        questions_done=finished.sizes["question"], different=same.count, both_orders=same.pairs,
+        cells=_cell_statistics(finished, score, plain, letters, convention, draws),
+        layers=layers, baseline=_estimate(plain, draws),
         baseline_mass=float(metrics.mean(metrics.mass(finished["baseline_logprob"].values, letters, convention))),
         reference=reference, best=metrics.best_layer(layers["push"].values),
         texts=frozenset(str(text) for text in run["text"].values),
         in_pairs=sum(str(text) in (pairs or {}).get(run.attrs["vectors"], ()) for text in run["text"].values))
 
 
-def _cell_statistics(run: xr.Dataset, score, plain, letters, convention: str, weights) -> xr.Dataset:
-    """The statistics over questions of every cell, [layer, coefficient]."""
+def _cell_statistics(run: xr.Dataset, score, plain, letters, convention: str, draws) -> xr.Dataset:
+    """The statistics over questions of every cell, [layer, coefficient]; `draws`: resample weights and clusters."""
     logprob = run["letter_logprob"].values
     effect = metrics.effects(score, plain)
     token, share = metrics.top_token_share(run["top_token"].values)
@@ -241,13 +248,13 @@ def _cell_statistics(run: xr.Dataset, score, plain, letters, convention: str, we
               "top_token": token, "top_token_share": share,
               "letter_on_top": metrics.mean(metrics.letter_on_top(logprob, run["top_logprob"].values))}
     for name, per_question in (("score", score), ("effect", effect)):
-        values[f"{name}_low"], values[f"{name}_high"] = metrics.bootstrap_interval(per_question, weights)
+        values[f"{name}_low"], values[f"{name}_high"] = metrics.bootstrap_interval(per_question, *draws)
     dims = ("layer", "coefficient")
     return xr.Dataset({name: (dims, value) for name, value in values.items()},
                       coords={dim: run[dim].values for dim in dims})
 
 
-def _layer_statistics(score, plain, coefficients, reference: float | None, weights) -> xr.Dataset:
+def _layer_statistics(score, plain, coefficients, reference: float | None, draws) -> xr.Dataset:
     """At the reference coefficient, by layer and with intervals: score(+c) - score(-c), and which sign moves more."""
     if reference is None:
         span, tilt = np.full(score.shape[:2], np.nan), np.full((3, score.shape[1]), np.nan)
@@ -255,18 +262,18 @@ def _layer_statistics(score, plain, coefficients, reference: float | None, weigh
     else:
         effect = metrics.effects(score, plain)
         span = metrics.spans(score, coefficients, reference)
-        tilt = metrics.imbalance(effect, coefficients, reference, weights)
+        tilt = metrics.imbalance(effect, coefficients, reference, *draws)
         push = metrics.pushes(metrics.mean(effect), coefficients, reference)
         if np.isfinite(span).any():
             push = metrics.mean(span)  # paired, question by question
-    low, high = metrics.bootstrap_interval(span, weights)
+    low, high = metrics.bootstrap_interval(span, *draws)
     values = {"span": metrics.mean(span), "span_low": low, "span_high": high,
               "tilt": tilt[0], "tilt_low": tilt[1], "tilt_high": tilt[2], "push": push}
     return xr.Dataset({name: ("layer", value) for name, value in values.items()})
 
 
-def _estimate(values: np.ndarray, weights: np.ndarray) -> Estimate:
-    low, high = metrics.bootstrap_interval(values, weights)
+def _estimate(values: np.ndarray, draws) -> Estimate:
+    low, high = metrics.bootstrap_interval(values, *draws)
     return Estimate(float(metrics.mean(values)), float(low), float(high))
 
 

@@ -38,9 +38,9 @@ def best(sweep: SweepSummary) -> pd.DataFrame:
     """One row a run: the unsteered score, the layer where +c lies furthest above -c and who chose it, the scores there,
     their difference (span; empty unless both signs were run), and how much further -c moves the score than +c (tilt)."""
     return pd.DataFrame([_best_row(run) for run in sweep.runs], columns=[
-        "model", "run", "behavior", "questions", "questions_done", *_with_ends("baseline"), "baseline_mass", "coefficient",
-        "coefficient_unit", "best_layer", "layer_chosen_on", *_with_ends("score_minus"), *_with_ends("score_plus"), "mass_minus",
-        "mass_plus", *_with_ends("span"), *_with_ends("tilt")])
+        "model", "run", "behavior", "questions", "questions_done", "questions_different", *_with_ends("baseline"),
+        "baseline_mass", "coefficient", "coefficient_unit", "best_layer", "layer_chosen_on", *_with_ends("score_minus"),
+        *_with_ends("score_plus"), "mass_minus", "mass_plus", *_with_ends("span"), *_with_ends("tilt")])
 
 
 def _with_ends(name: str) -> list[str]:
@@ -53,7 +53,8 @@ def _ends(name: str, estimate: Estimate | None) -> dict[str, float]:
 
 def _best_row(run: RunSummary) -> dict:
     row = {"model": run.model, "run": run.name, "behavior": _cell_text(run.behavior), "questions": run.questions,
-           "questions_done": run.questions_done, "baseline_mass": run.baseline_mass, "coefficient": run.reference,
+           "questions_done": run.questions_done, "questions_different": run.different,
+           "baseline_mass": run.baseline_mass, "coefficient": run.reference,
            "coefficient_unit": _cell_text(run.coefficient_unit), "best_layer": run.best_layer,
            "layer_chosen_on": run.chosen_on or run.name}
     row.update(_ends("baseline", run.baseline))
@@ -138,10 +139,15 @@ def best_latex(sweep: SweepSummary) -> str:
                      _percent(run.layer_at_best("span")),
                      _masses(run.baseline_mass, run.mass_at_best(-run.reference), run.mass_at_best(run.reference))])
     header = ["Model", "Behavior", "$n$", "$s(0)$", "$L$", "$c$", "$s(-c)$", "$s(+c)$", "$s(+c)-s(-c)$", "Mass (\\%)"]
-    caption = (f"Score {_formula(sweep.convention)} in percent with 95\\,\\% bootstrap intervals over questions, at the "
-               f"layer $L$ where steering with $+c$ lies furthest above $-c$ ({_choosers(sweep.reported)}); "
+    caption = (f"Score {_formula(sweep.convention)} in percent with 95\\,\\% bootstrap intervals over {_drawn(sweep.reported)}, "
+               f"at the layer $L$ where steering with $+c$ lies furthest above $-c$ ({_choosers(sweep.reported)}); "
                "Mass is the letter mass at $0$, $-c$, $+c$.")
     return _latex(header, rows, "llrrrrrrrr", caption)
+
+
+def _drawn(runs: list[RunSummary]) -> str:
+    """What the bootstrap draws: questions, or those that differ by more than the order of their choices."""
+    return "different questions" if any(run.different < run.questions_done for run in runs) else "questions"
 
 
 def _choosers(runs: list[RunSummary]) -> str:

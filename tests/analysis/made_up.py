@@ -33,6 +33,7 @@ class Sweep:
     coefficients: tuple[float, ...] = (-2.0, -1.0, 0.0, 1.0, 2.0)
     letters: tuple[str, ...] = ("A", "B")
     questions: int = 12
+    both_orders: bool = False  # questions 2i and 2i + 1 are one, with its choices the other way round
     pairs: int = 8
     block: int = 4
     hidden: int = 16
@@ -173,10 +174,19 @@ def steered_logprobs(sweep: Sweep, model: int, target: int, layers: int, matchin
     return logprob, plain
 
 
+def question_text(sweep: Sweep, run: str, i: int) -> str:
+    if not sweep.both_orders:
+        return f"{run}: question {i}?"
+    first, second = ("this", "that") if i % 2 == 0 else ("that", "this")
+    return f"{run}: question {i // 2}?\n\nChoices:\n (A) {first}\n (B) {second}"
+
+
 def _write_run(group, sweep: Sweep, model: int, target: int, layers: int, rng) -> None:
     units = sweep.unit_numbers(EVALUATE, model, target)
     unit_of_row = np.concatenate([np.full(sweep.units()[unit][4], unit) for unit in units] or [np.zeros(0)]).astype("i4")
     matching = (rng.permutation(sweep.questions) % len(sweep.letters)).astype("i4")
+    if sweep.both_orders:
+        matching = (np.arange(sweep.questions) % 2).astype("i4")
     other = np.where(matching == 0, 1, 0).astype("i4")
     logprob, plain = steered_logprobs(sweep, model, sweep.runs()[target][1], layers, matching, rng)
     run, behavior = sweep.runs()[target]
@@ -192,7 +202,7 @@ def _write_run(group, sweep: Sweep, model: int, target: int, layers: int, rng) -
     data.update(question=np.arange(sweep.questions, dtype="i4"), layer=np.arange(layers, dtype="i4"),
                 coefficient=np.array(sweep.coefficients), letter=np.array(sweep.letters, dtype=TEXT),
                 matching_letter=matching, other_letter=other, question_unit=unit_of_row,
-                text=np.array([f"{run}: question {i}?" for i in range(sweep.questions)], dtype=TEXT))
+                text=np.array([question_text(sweep, run, i) for i in range(sweep.questions)], dtype=TEXT))
     for name, values in data.items():
         group[name] = values
     group.attrs.update(index=target, behavior=run, vectors=sweep.behaviors[behavior],

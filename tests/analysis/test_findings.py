@@ -67,7 +67,7 @@ def test_questions_that_also_made_the_vector_are_said_to_be_no_test(file_of, tmp
 def test_too_few_questions_are_never_more_than_chance(file_of, tmp_path):
     assert cli.main(["report", str(file_of(Sweep(questions=4))), "-o", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "Too few questions for an interval (fewer than 10 a row)" in page and "more than chance" not in page
+    assert "Too few questions for an interval (fewer than 10 different ones a row)" in page and "more than chance" not in page
     assert page.count("too few questions for an interval</span>") == 2 and "[nan" not in page
     cells, best = (pd.read_csv(tmp_path / f"out/tables/{name}.csv") for name in ("cells", "best"))
     assert cells["effect_ci_low"].isna().all() and cells["effect"].notna().all() and best["span_ci_high"].isna().all()
