@@ -7,12 +7,14 @@ done, 2 bad input or output, with one line on stderr. A partly finished sweep is
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 from . import metrics
 from .h5 import ResultFileError, one_line
 from .results import open_results
+from .selection import NoSuchCoefficient
 from .summary import SweepSummary, summarise
 
 
@@ -21,9 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with open_results(options.file) as results:
-            sweep = summarise(results, options.convention, options.resamples)
+            sweep = summarise(results, options.convention, options.resamples, options.coefficient)
         options.command(sweep, Path(options.output))
-    except (ResultFileError, OSError) as error:
+    except (ResultFileError, NoSuchCoefficient, OSError) as error:
         print(f"steergrid {options.verb}: error: {one_line(str(error), 500)}", file=sys.stderr)
         return 2
     return 0
@@ -41,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
                          help="divide by p(A) + p(B), as the CAA paper does, or by all letters of the run (default: caa)")
         sub.add_argument("--resamples", type=_positive, default=metrics.RESAMPLES,
                          help="bootstrap resamples (default: %(default)s)")
+        sub.add_argument("--coefficient", type=_coefficient, metavar="C",
+                         help="report effects and layers at +C and -C where a run has it (default: 1, else the smallest)")
         sub.set_defaults(command=command, verb=name)
     return parser
 
@@ -49,6 +53,16 @@ def _positive(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 1_000_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000000, found {text}")
+    return value
+
+
+def _coefficient(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 (both signs are reported), found {one_line(text)}")
     return value
 
 

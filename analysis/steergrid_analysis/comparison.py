@@ -60,7 +60,7 @@ def across_sizes(sweep: SweepSummary) -> dict[str, list[SizePoint]]:
     for name, members in by_run.items():
         unit, c = max(sorted({(run.coefficient_unit, float(c)) for _, run in members
                               for c in np.abs(run.cells["coefficient"].values) if c > 0}),
-                      key=lambda candidate: _worth(members, *candidate))
+                      key=lambda candidate: _worth(members, sweep.wanted, *candidate))
         among = [_point(model, run, c) for model, run in members if _measured(run, unit, c)]
         if len({point.parameters for point in among}) > 1:
             found[name] = sorted(among, key=lambda point: point.parameters)
@@ -84,10 +84,13 @@ def _steered(sweep: SweepSummary) -> list[tuple[ModelSummary, RunSummary]]:
     return [(model, run) for model in sweep.models for run in model.reported if run.best is not None]
 
 
-def _worth(members: list[tuple[ModelSummary, RunSummary]], unit: str, c: float) -> tuple:
-    """Rank of a common coefficient: it reaches most sizes, has most signs, is the c of most runs, is 1, is small."""
+def _worth(members: list[tuple[ModelSummary, RunSummary]], wanted: float | None, unit: str, c: float) -> tuple:
+    """Rank of a common coefficient: it is the one that was asked for, if two sizes have it; it reaches most sizes, has most
+    signs, is the c of most runs, is 1, is small."""
     having = [(model, run) for model, run in members if _measured(run, unit, c)]
-    return (len({model.info.n_parameters for model, _ in having}), sum(_measured(run, unit, c) for _, run in having),
+    sizes = len({model.info.n_parameters for model, _ in having})
+    asked = wanted is not None and metrics.coefficient_index(np.array([c]), wanted) is not None
+    return (asked and sizes > 1, sizes, sum(_measured(run, unit, c) for _, run in having),
             sum(run.reference == c for _, run in having), c == 1.0, -c)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import comparison
-from .metrics import LEAST, LOW_MASS
+from . import comparison, style
+from .metrics import LEAST, LOW_MASS, coefficient_index
 from .summary import RunSummary, SweepSummary
 
 
@@ -87,6 +87,22 @@ def _reversed(runs: list[RunSummary]) -> str:
     few = sum(np.nanmin(layers) < -abs(best) for layers, best in spans)
     return (f" In {few} of the rows another layer moves P(matching) further the other way than the reported one does its own: "
             "see the heatmaps.") if few else ""
+
+
+def asked(sweep: SweepSummary) -> str | None:
+    """Where the coefficient that the user asked for is reported, and which runs keep their own; None where none was."""
+    if sweep.wanted is None:
+        return None
+    own: dict[str, list[str]] = {}
+    for run in sweep.runs:
+        if run.reference is not None and coefficient_index(np.array([run.reference]), sweep.wanted) is None:
+            c = style.coefficient(run.reference, run.coefficient_unit)
+            own.setdefault(f"{run.label} at c = {c}", []).append(run.model)
+    text = f"Effects and layers are reported at c = {style.number(sweep.wanted)}, as asked for"
+    if not own:
+        return text + "."
+    return f"{text}, but for runs without an answer there: " + "; ".join(
+        f"{run} ({', '.join(models)})" for run, models in own.items()) + "."
 
 
 def one_sign(run: RunSummary) -> str | None:

@@ -115,12 +115,14 @@ def coefficient_index(coefficients: np.ndarray, value: float) -> int | None:
     return int(found[0]) if found.size else None
 
 
-def reference_coefficient(coefficients: np.ndarray) -> float | None:
-    """The coefficient c > 0 that summaries compare as +c and -c: of those in the list with both signs (of all, where none
-    is) 1, else the smallest; None if nothing steers."""
+def reference_coefficient(coefficients: np.ndarray, wanted: float | None = None) -> float | None:
+    """The coefficient c > 0 that summaries compare as +c and -c: `wanted` where the list has it with any sign, else of those
+    with both signs (of all, where none is) 1, else the smallest; None if nothing steers."""
     sizes = np.unique(np.abs(coefficients[coefficients != 0]))
     if sizes.size == 0:
         return None
+    if wanted is not None and (found := coefficient_index(sizes, wanted)) is not None:
+        return float(sizes[found])
     both = np.array([size for size in sizes if {size, -size} <= set(coefficients.tolist())])
     among = both if both.size else sizes
     return 1.0 if coefficient_index(among, 1.0) is not None else float(among[0])

@@ -200,6 +200,10 @@ class ResultFile:
         dataset = xr.Dataset(data, coords, attrs=self._texts(group, "behavior", "vectors", "positions", "coefficient_unit"))
         return _masked(dataset, self._done(group, "question_unit", length["question"]))
 
+    def coefficients(self, model: str, name: str) -> np.ndarray:
+        """The coefficients of a run, [coefficient] f64, in the order of the user's list."""
+        return h5.array(h5.group(h5.group(self._place(model), "runs"), name), "coefficient", "f", (None,)).astype(np.float64)
+
     def _names(self, model: str, kind: str) -> list[str]:
         self._place(model)
         return list(self._plan[model][kind])

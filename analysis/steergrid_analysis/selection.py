@@ -1,4 +1,4 @@
-"""Which questions choose the layer that a run reports.
+"""Which questions choose the layer that a run reports, and whether any run has the coefficient that a user asks for.
 
 By convention a run named `X.validation` chooses the layer for run `X` of the same model: same vectors, positions and
 coefficients, other questions. The effect of X is then reported at a layer that its own questions had no say in. Without
@@ -11,12 +11,29 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from . import metrics
 
 if TYPE_CHECKING:
+    from .results import ResultFile
     from .summary import RunSummary
 
 SUFFIX = ".validation"
+
+
+class NoSuchCoefficient(ValueError):
+    """No run has the coefficient that was asked for; the message is one line and names those that there are."""
+
+
+def check_coefficient(results: ResultFile, wanted: float) -> None:
+    """Throws NoSuchCoefficient where no run of the file lists `wanted` or its negative, answered or not."""
+    listed = [results.coefficients(model, run) for model in results.models() for run in results.runs_of(model)]
+    sizes = np.unique(np.abs(np.concatenate([np.zeros(0), *listed])))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if metrics.coefficient_index(sizes, wanted) is None:
+        there = ", ".join(f"{size:.12g}" for size in sizes) or "none, as nothing is steered"
+        raise NoSuchCoefficient(f"expected a coefficient that a run has ({there}), found {wanted:.12g}, at --coefficient")
 
 
 def chooses_for(name: str, names: list[str]) -> str | None:

@@ -178,6 +178,7 @@ class SweepSummary:
     models: list[ModelSummary]
     convention: str
     resamples: int
+    wanted: float | None = None  # the c that the user asked for; runs without an answer there have their own
 
     @property
     def runs(self) -> list[RunSummary]:
@@ -189,20 +190,25 @@ class SweepSummary:
         return [run for model in self.models for run in model.reported]
 
 
-def summarise(results: ResultFile, convention: str = "caa", resamples: int = metrics.RESAMPLES) -> SweepSummary:
-    """Summarises a whole file. Throws ResultFileError where the file is not as documented."""
+def summarise(results: ResultFile, convention: str = "caa", resamples: int = metrics.RESAMPLES,
+              coefficient: float | None = None) -> SweepSummary:
+    """Summarises a whole file, at `coefficient` > 0 where a run has an answer at it or at its negative.
+
+    Throws ResultFileError where the file is not as documented, selection.NoSuchCoefficient where no run lists `coefficient`."""
+    if coefficient is not None:
+        selection.check_coefficient(results, coefficient)
     head = results.head
     models = []
     for name in results.models():
         sources = results.vectors_of(name)
         pairs = {source: results.pair_texts(name, source) for source in sources}
-        runs = [summarise_run(results.run(name, run), name, run, head.seed, convention, resamples, pairs)
+        runs = [summarise_run(results.run(name, run), name, run, head.seed, convention, resamples, pairs, coefficient)
                 for run in results.runs_of(name)]
         vectors = {source: results.vectors(name, source) for source in sources}
         models.append(ModelSummary(results.model(name), selection.choose_layers(runs),
                                    [summarise_vectors(found, source) for source, found in vectors.items()],
                                    between_sources(vectors)))
-    return SweepSummary(head, results.counts(), results.failures(), models, convention, resamples)
+    return SweepSummary(head, results.counts(), results.failures(), models, convention, resamples, coefficient)
 
 
 def _label(behavior: str, name: str) -> str:
@@ -211,8 +217,9 @@ def _label(behavior: str, name: str) -> str:
 
 @np.errstate(all="ignore")  # what is not finite in the file is left out, not warned about
 def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention: str, resamples: int,
-                  pairs: dict[str, frozenset[str]] | None = None) -> RunSummary:
-    """All statistics of one run; `run` as ResultFile.run returns it, `pairs` the questions behind each vector source."""
+                  pairs: dict[str, frozenset[str]] | None = None, wanted: float | None = None) -> RunSummary:
+    """All statistics of one run; `run` as ResultFile.run returns it, `pairs` the questions behind each vector source,
+    `wanted` the coefficient to report where it was measured."""
     finished = run.isel(question=np.flatnonzero(run["done"].values))
     letters = tuple(str(letter) for letter in run["letter"].values)
     matching = finished["matching_letter"].values
@@ -222,7 +229,7 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
     draws = metrics.resample_weights(finished.sizes["question"], seed, resamples, same.index), same.index
     coefficients = run["coefficient"].values
     measured = np.isfinite(score).any(axis=(0, 1))
-    reference = metrics.reference_coefficient(coefficients[measured] if measured.any() else coefficients)
+    reference = metrics.reference_coefficient(coefficients[measured] if measured.any() else coefficients, wanted)
     layers = _layer_statistics(score, plain, coefficients, reference, draws)
     layers = layers.assign_coords(layer=run["layer"].values)
     return RunSummary(

@@ -87,6 +87,15 @@ def test_report_writes_a_page_figures_and_tables(sweep, program, tmp_path):
         assert list((tmp_path / "report").rglob(f"*.{suffix}")), suffix
 
 
+def test_report_passes_on_the_coefficient_and_the_convention(sweep, program, tmp_path):
+    s = sweep()
+    s.must_run(1)
+    call(program, "report", s.output, "-o", tmp_path / "report", "--coefficient", "1", "--convention", "letters")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "reported at c = 1, as asked for" in page and "p(matching) / p(all letters)" in page
+    assert "found 123, at --coefficient" in call(program, "report", s.output, "--coefficient", "123", code=2)
+
+
 def test_coefficient_zero_holds_the_baselines_bits(sweep):
     s = sweep()
     s.must_run(1)
