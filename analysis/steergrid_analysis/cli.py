@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from pathlib import Path
 
-from . import metrics
+from . import leftovers, metrics
 from .h5 import ResultFileError, one_line
 from .results import open_results
 from .selection import NoSuchCoefficient
@@ -67,16 +68,23 @@ def _coefficient(text: str) -> float:
 
 
 def report(sweep: SweepSummary, folder: Path) -> None:
-    """Writes figures/, tables/ and report.html under `folder`."""
+    """Writes figures/, tables/ and report.html under `folder`, in place of an earlier report there."""
     from . import figures, page, tables  # matplotlib and plotly load only where they are needed
     (folder / "figures").mkdir(parents=True, exist_ok=True)
+    earlier = leftovers.remembered(folder)
     entries = list(figures.all_figures(sweep))
-    count = len(figures.save_all(entries, folder / "figures"))
+    new_figures = {f"figures/{path.name}" for entry in entries for path in figures.files_of(folder, entry.stem)}
+    # now, too, as this report may be killed: what lies there and was never a report's stays out of the list
+    leftovers.remember(folder, earlier | {name for name in new_figures if not os.path.lexists(folder / name)})
+    figures.save_all(entries, folder / "figures")
     drawn = [(entry, (folder / "figures" / f"{entry.stem}.png").read_bytes()) for entry in entries]
-    written = tables.write_all(sweep, folder / "tables")
+    new_tables = {f"tables/{table.name}" for table in tables.write_all(sweep, folder / "tables")}
     path = folder / "report.html"
     path.write_text(page.render(sweep, drawn), encoding="utf-8", newline="\n")
-    print(f"wrote {path}, {count} figure files, {len(written)} tables ({_state(sweep)})")
+    removed = leftovers.remove(folder, earlier - new_figures - new_tables)
+    leftovers.remember(folder, new_figures | new_tables)
+    gone = f", removed {removed} file{'' if removed == 1 else 's'} of an earlier report" if removed else ""
+    print(f"wrote {path}, {len(new_figures)} figure files, {len(new_tables)} tables ({_state(sweep)}){gone}")
 
 
 def write_tables(sweep: SweepSummary, folder: Path) -> None:

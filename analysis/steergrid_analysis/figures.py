@@ -126,10 +126,15 @@ def png(figure: Figure, target) -> None:
     few.save(target, format="PNG", dpi=(DPI, DPI))
 
 
+def files_of(folder: Path, stem: str) -> list[Path]:
+    """The files of one figure, PNG and PDF."""
+    return [folder / f"{stem}.png", folder / f"{stem}.pdf"]
+
+
 @styled
 def save(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """Writes PNG and PDF under `folder`; returns both paths."""
-    paths = [folder / f"{stem}.png", folder / f"{stem}.pdf"]
+    paths = files_of(folder, stem)
     png(figure, paths[0])
     figure.set_layout_engine("none")  # the layout stands: the PDF need not find it again
     figure.savefig(paths[1], metadata={"CreationDate": None, "Creator": None, "Producer": None})
