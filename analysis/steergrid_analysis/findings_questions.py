@@ -1,12 +1,13 @@
-"""What a report says about its questions: which of them are one question asked again.
+"""What a report says about its questions: which of them are one question asked again, and what their letters do.
 
 Every sentence is counted from the summary; none of them judges. Called by page.py.
 """
 
 from __future__ import annotations
 
+from .letters import MatchingLetters
 from .metrics import LEAST
-from .summary import RunSummary
+from .summary import RunSummary, SweepSummary
 
 MOST_GROUPS = 4  # groups of runs that are told apart; with more, the sentence is a general one
 
@@ -33,3 +34,44 @@ def _repeated(questions: int, different: int, both_orders: bool) -> str:
         f"of which {different} differ by more than the order of their choices"
     use = f"intervals resample the {different}" if different >= LEAST else "too few for intervals"
     return f"{questions} questions {how}; {use}."
+
+
+def letters(sweep: SweepSummary) -> list[str]:
+    """What matching letters that are not balanced, or neither A nor B, do to the numbers; once for all models that share
+    them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in sweep.models:
+        texts = [(run.label, text) for run in model.runs
+                 for text in (_unbalanced_questions(run.matching), _other_letters(run.matching, run.convention)) if text]
+        texts += [(vectors.label, text) for vectors in model.vectors if (text := _unbalanced_pairs(vectors.matching))]
+        for label_and_text in texts:
+            found.setdefault(label_and_text, []).append(model.info.name)
+    return [f"{label} ({', '.join(models)}): {text}" for (label, text), models in found.items()]
+
+
+def _unbalanced_questions(matching: MatchingLetters) -> str | None:
+    if matching.favoured is None:
+        return None
+    letter, count = matching.favoured
+    return (f"{letter} is the matching letter of {count} of the {matching.a + matching.b} questions with A or B. Always "
+            f"answering {letter} gives P = {100 * count / matching.total:.3g} %: a mere lean towards {letter} raises P, and "
+            f"steering towards {letter} passes for an effect.")
+
+
+def _unbalanced_pairs(matching: MatchingLetters) -> str | None:
+    if matching.favoured is None:
+        return None
+    letter, count = matching.favoured
+    return (f"{letter} is the matching letter of {count} of the {matching.a + matching.b} pairs with A or B. Part of the "
+            f"vector then points to the letter {letter}, whatever the behavior.")
+
+
+def _other_letters(matching: MatchingLetters, convention: str) -> str | None:
+    if not matching.others:
+        return None
+    text = (f"{matching.others} of {matching.total} questions {'has' if matching.others == 1 else 'have'} a matching letter "
+            "other than A and B")
+    if convention != "caa":
+        return f"{text}. P divides by all letters of the run, so they count like the rest."
+    share = f"{100 * (1 - matching.others / matching.total):.3g} %"
+    return f"{text}. They add 0 whatever the answer: P is at most {share}, and effects are {share} of those on the rest."

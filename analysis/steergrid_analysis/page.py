@@ -43,6 +43,7 @@ def render(sweep: SweepSummary, drawn: Drawn) -> str:
     return environment.get_template("report.html.j2").render(
         sweep=sweep, least=LEAST, low_mass=LOW_MASS, head=sweep.head, file=Path(sweep.head.path).name,
         counts=sweep.counts, gaps=findings.gaps(sweep), cautions=findings.cautions(sweep),
+        letters=findings_questions.letters(sweep),
         failures=sweep.failures[:MAX_FAILURES], more_failures=max(0, len(sweep.failures) - MAX_FAILURES),
         identity=_flat(sweep.head.run_identity), headline=findings.headline(sweep), asked=findings.asked(sweep),
         chosen=findings.chosen(sweep.reported), repeats=findings_questions.repeats(sweep.reported),

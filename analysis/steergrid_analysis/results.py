@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 
 import h5py
 import numpy as np
@@ -212,6 +213,12 @@ class ResultFile:
         """The questions of the pairs that a vector source is made from; empty where the file does not hold them."""
         group = h5.group(h5.group(self._place(model), "vectors"), name)
         return frozenset(h5.strings(group, "question", None)) if h5.holds(group, "question") else frozenset()
+
+    def pair_letters(self, model: str, name: str) -> list[str]:
+        """The matching letters of those pairs of a vector source that name one as '(A)'; empty where the file holds none."""
+        group = h5.group(h5.group(self._place(model), "vectors"), name)
+        answers = h5.strings(group, "matching_text", None) if h5.holds(group, "matching_text") else []
+        return [found[1] for answer in answers if (found := re.match(r"\s*\(([A-Z])\)", answer))]
 
     def _place(self, model: str) -> h5py.Group:
         return h5.group(h5.group(self._file, "models"), model)

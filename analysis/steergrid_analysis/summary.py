@@ -14,6 +14,7 @@ import xarray as xr
 
 from . import metrics, selection
 from .clusters import clusters
+from .letters import MatchingLetters
 from .results import Head, ModelInfo, ResultFile
 from .sched import Failure, UnitCounts
 
@@ -41,7 +42,7 @@ class RunSummary:
     `chosen_on` names the validation run that chose it (None: these same questions, so the effect there is optimistic).
     `in_pairs` counts the questions that also stand in the pairs of the run's vectors. `different` counts the finished
     questions that are not one another in another order of choices, or word for word; intervals resample those.
-    `both_orders`: each of them is there in two orders of its choices."""
+    `both_orders`: each of them is there in two orders of its choices. `matching` counts the finished questions' letters."""
 
     model: str
     name: str
@@ -55,6 +56,7 @@ class RunSummary:
     questions_done: int
     different: int
     both_orders: bool
+    matching: MatchingLetters
     cells: xr.Dataset
     layers: xr.Dataset
     baseline: Estimate
@@ -127,7 +129,7 @@ class RunSummary:
 @dataclasses.dataclass(frozen=True)
 class VectorSummary:
     """One vector source. `layers` [layer]: raw_norm ||v||, norm ||v'||, residual_norm ||h||, ratio ||v'||/||h||;
-    `cosines` [layer, layer]: of the raw vectors of every two layers."""
+    `cosines` [layer, layer]: of the raw vectors of every two layers. `matching` counts the pairs' letters."""
 
     name: str
     behavior: str
@@ -138,6 +140,7 @@ class VectorSummary:
     blocks_total: int
     layers: xr.Dataset
     cosines: np.ndarray
+    matching: MatchingLetters
 
     @property
     def label(self) -> str:
@@ -206,7 +209,8 @@ def summarise(results: ResultFile, convention: str = "caa", resamples: int = met
                 for run in results.runs_of(name)]
         vectors = {source: results.vectors(name, source) for source in sources}
         models.append(ModelSummary(results.model(name), selection.choose_layers(runs),
-                                   [summarise_vectors(found, source) for source, found in vectors.items()],
+                                   [summarise_vectors(found, source, results.pair_letters(name, source))
+                                    for source, found in vectors.items()],
                                    between_sources(vectors)))
     return SweepSummary(head, results.counts(), results.failures(), models, convention, resamples, coefficient)
 
@@ -236,6 +240,7 @@ def summarise_run(run: xr.Dataset, model: str, name: str, seed: int, convention:
         model=model, name=name, behavior=run.attrs["behavior"], vectors=run.attrs["vectors"], positions=run.attrs["positions"],
         coefficient_unit=run.attrs["coefficient_unit"], convention=convention, letters=letters, questions=run.sizes["question"],
         questions_done=finished.sizes["question"], different=same.count, both_orders=same.pairs,
+        matching=MatchingLetters.counted([letters[index] if index >= 0 else None for index in matching]),
         cells=_cell_statistics(finished, score, plain, letters, convention, draws),
         layers=layers, baseline=_estimate(plain, draws),
         baseline_mass=float(metrics.mean(metrics.mass(finished["baseline_logprob"].values, letters, convention))),
@@ -285,8 +290,9 @@ def _estimate(values: np.ndarray, draws) -> Estimate:
 
 
 @np.errstate(all="ignore")
-def summarise_vectors(vectors: xr.Dataset, name: str) -> VectorSummary:
-    """Norms by layer; `vectors` as ResultFile.vectors returns it. What cannot be a norm is left out."""
+def summarise_vectors(vectors: xr.Dataset, name: str, matching: list[str]) -> VectorSummary:
+    """Norms by layer; `vectors` as ResultFile.vectors returns it, `matching` the letters of its pairs. What cannot be a norm
+    is left out."""
     raw, norm, residual = (value.where((value == 0) | ((value > 1e-30) & (value < 1e30))) for value in (
         vectors["mean_norm"], vectors["mean_norm"] * np.abs(vectors["scale"]), vectors["residual_norm"]))
     layers = xr.Dataset({"raw_norm": raw, "norm": norm, "residual_norm": residual,
@@ -294,7 +300,7 @@ def summarise_vectors(vectors: xr.Dataset, name: str) -> VectorSummary:
     cosines = metrics.cosines(vectors["mean"].values)
     attrs = vectors.attrs
     return VectorSummary(name, attrs["behavior"], attrs["method"], attrs["normalize"], attrs["done"],
-                         attrs["blocks_done"], attrs["blocks_total"], layers, cosines)
+                         attrs["blocks_done"], attrs["blocks_total"], layers, cosines, MatchingLetters.counted(matching))
 
 
 @np.errstate(all="ignore")
