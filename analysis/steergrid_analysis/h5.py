@@ -3,12 +3,13 @@
 Every function says what it expected, what it found and where, as a ResultFileError; nothing from h5py escapes.
 Only plain data inside this one file is read: external and soft links, virtual and externally stored datasets are
 refused, and an array that claims more bytes than the file has is refused before memory is taken for it. Called by
-results.py only.
+results.py, sched.py and rows.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import numpy as np
 
 NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}")
 MAX_STRINGS = 1_000_000
+MAX_ROW_BYTES = 2**28
 
 
 class ResultFileError(Exception):
@@ -34,6 +36,16 @@ def reading(where: str) -> Iterator[None]:
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, UnicodeError ...
         raise ResultFileError(f"expected readable HDF5 data, found {one_line(str(error))!r}, at {where}") from error
+
+
+@contextlib.contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Where two files are read, a ResultFileError also says which of them is meant; nothing where `file` is empty."""
+    try:
+        yield
+    except ResultFileError as error:
+        shown = one_line(file)
+        raise error if not shown or shown in str(error) else ResultFileError(f"{error} of {shown}") from error
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -115,17 +127,43 @@ def _plain_dataset(parent: h5py.Group, name: str) -> h5py.Dataset:
     return dataset
 
 
-def array(parent: h5py.Group, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """An array whose dtype kind is one of `kinds` ('f', 'iu', 'V') and whose shape is `shape` (None: any length)."""
-    dataset = _plain_dataset(parent, name)
-    if dataset.dtype.kind not in kinds:
-        raise ResultFileError(f"expected numbers of kind '{kinds}', found {dataset.dtype}, at {dataset.name}")
-    fits = len(dataset.shape) == len(shape) and all(want in (None, has) for want, has in zip(shape, dataset.shape))
+def dataset(parent: h5py.Group, name: str, kinds: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
+    """A dataset whose dtype kind is one of `kinds` ('f', 'iu', 'V') and whose shape is `shape` (None: any length), unread."""
+    found = _plain_dataset(parent, name)
+    if found.dtype.kind not in kinds or (found.dtype.kind in "fiu" and found.dtype.itemsize > 8):
+        raise ResultFileError(f"expected numbers of kind '{kinds}', found {found.dtype}, at {found.name}")
+    fits = len(found.shape) == len(shape) and all(want in (None, has) for want, has in zip(shape, found.shape))
     if not fits:
         wanted = tuple("any" if length is None else length for length in shape)
-        raise ResultFileError(f"expected the shape {wanted}, found {dataset.shape}, at {dataset.name}".replace("'", ""))
-    with reading(dataset.name):
-        return dataset[()]
+        raise ResultFileError(f"expected the shape {wanted}, found {found.shape}, at {found.name}".replace("'", ""))
+    return found
+
+
+def array(parent: h5py.Group, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """All of such a dataset."""
+    found = dataset(parent, name, kinds, shape)
+    with reading(found.name):
+        return found[()]
+
+
+def row_bytes(checked: h5py.Dataset) -> int:
+    """Bytes of one row of a dataset, empty axes counted as 1; refuses rows that nobody should hold in memory (a sparse
+    file, or one without rows, claims what it likes)."""
+    size = math.prod(max(1, length) for length in checked.shape[1:]) * checked.dtype.itemsize
+    if size > MAX_ROW_BYTES:
+        raise ResultFileError(f"expected rows of at most {MAX_ROW_BYTES} bytes, found {size} bytes, at {checked.name}")
+    return size
+
+
+def rows(checked: h5py.Dataset, index: np.ndarray) -> np.ndarray:
+    """The rows `index` of a dataset that `dataset` checked, [len(index), ...]; neighbours come in one read."""
+    row_bytes(checked)
+    with reading(checked.name):
+        found = np.empty((len(index), *checked.shape[1:]), checked.dtype)
+        ends = [*(np.flatnonzero(np.diff(index) != 1) + 1), len(index)] if len(index) else []
+        for first, end in zip([0, *ends], ends):
+            found[first:end] = checked[int(index[first]) : int(index[first]) + int(end - first)]
+    return found
 
 
 def strings(parent: h5py.Group, name: str, length: int | None) -> list[str]:

@@ -19,7 +19,8 @@ import xarray as xr
 
 from . import h5, sched
 from .h5 import ResultFileError
-from .sched import DONE, Failure, UnitCounts
+from .rows import RUN_ARRAYS, RunRows, VectorRows, open_run, open_vectors
+from .sched import DONE, FLAG_BASELINE_ONLY, Failure, UnitCounts
 
 FORMAT_VERSION = 2
 
@@ -138,6 +139,10 @@ class ResultFile:
             spec_files=list(zip(paths, h5.strings(spec, "identity", len(paths)))),
             launches=sched.read_launches(h5.group(root, "sched")))
 
+    def plan_text(self) -> str:
+        """What decides the results, one fact a line. Untrusted."""
+        return h5.scalar_string(h5.group(self._file, "spec"), "plan")
+
     def counts(self) -> UnitCounts:
         return sched.counts(self.units)
 
@@ -183,23 +188,34 @@ class ResultFile:
         """One evaluation, as docs/result-file.md names it, with `done` [question]; rows not done are NaN or -1.
 
         Attributes: behavior, vectors, positions, coefficient_unit."""
-        group = h5.group(h5.group(self._place(model), "runs"), name)
-        coords = {"question": h5.array(group, "question", "iu", (None,)), "layer": h5.array(group, "layer", "iu", (None,)),
-                  "coefficient": h5.array(group, "coefficient", "f", (None,)), "letter": h5.strings(group, "letter", None)}
-        length = {dim: len(values) for dim, values in coords.items()}
-        _check_axes(coords, group.name)
-        cell = ("question", "layer", "coefficient")
-        fields = {"letter_logprob": ("f", cell + ("letter",)), "baseline_logprob": ("f", ("question", "letter")),
-                  "top_logprob": ("f", cell), "baseline_top_logprob": ("f", ("question",)),
-                  "top_token": ("iu", cell), "baseline_top_token": ("iu", ("question",)),
-                  "matching_letter": ("iu", ("question",)), "other_letter": ("iu", ("question",))}
-        data = {field: (dims, h5.array(group, field, kinds, tuple(length[dim] for dim in dims)))
-                for field, (kinds, dims) in fields.items()}
-        for field in ("matching_letter", "other_letter"):
-            _check_letters(data[field][1], length["letter"], f"{group.name}/{field}")
-        data["text"] = (("question",), np.array(h5.strings(group, "text", length["question"]), dtype=object))
-        dataset = xr.Dataset(data, coords, attrs=self._texts(group, "behavior", "vectors", "positions", "coefficient_unit"))
-        return _masked(dataset, self._done(group, "question_unit", length["question"]))
+        rows = self.run_rows(model, name)
+        read = {field: rows.letters_at(field) if field.endswith("_letter") else rows.whole(rows.array(field))
+                for field in RUN_ARRAYS}
+        data = {field: (RUN_ARRAYS[field][1], values) for field, values in read.items()}
+        data["text"] = (("question",), np.array(rows.text, dtype=object))
+        return _masked(xr.Dataset(data, rows.coords, attrs=rows.attributes), rows.done)
+
+    def run_rows(self, model: str, name: str, file: str = "") -> RunRows:
+        """The same evaluation, its arrays left on disk; errors name `file`."""
+        with h5.naming(file):
+            group = h5.group(h5.group(self._place(model), "runs"), name)
+            index = self._unit_index(group, "question_unit")
+            done = self.units["state"].values[index] == DONE
+            steered = done & (self.units["flags"].values[index] & FLAG_BASELINE_ONLY == 0)
+            attributes = self._texts(group, "behavior", "vectors", "positions", "coefficient_unit")
+            return open_run(group, done, steered, attributes, file)
+
+    def vector_rows(self, model: str, name: str, file: str = "") -> VectorRows:
+        """A vector source with its blocks and activations, its arrays left on disk; errors name `file`."""
+        with h5.naming(file):
+            place = self._place(model)
+            group = h5.group(h5.group(place, "vectors"), name)
+            units = self._unit_index(group, "block_unit")
+            blocks = [(int(self.units["first"].values[unit]), int(self.units["count"].values[unit])) for unit in units]
+            stored = h5.group(place, "activations") if h5.holds(place, "activations") else None
+            activations = h5.group(stored, name) if stored is not None and h5.holds(stored, name) else None
+            return open_vectors(group, h5.attribute_int(place, "n_layers"), bool(self._done(group, "vectors_unit").all()),
+                                blocks, self._done(group, "block_unit"), activations, file)
 
     def coefficients(self, model: str, name: str) -> np.ndarray:
         """The coefficients of a run, [coefficient] f64, in the order of the user's list."""
@@ -223,29 +239,12 @@ class ResultFile:
     def _place(self, model: str) -> h5py.Group:
         return h5.group(h5.group(self._file, "models"), model)
 
-    def _done(self, group: h5py.Group, field: str, length: int | None = None) -> np.ndarray:
-        index = self._unit_index(group, field)
-        if length not in (None, index.size):
-            raise ResultFileError(f"expected {length} rows, found {index.size}, at {group.name}/{field}")
-        return self.units["state"].values[index] == DONE
+    def _done(self, group: h5py.Group, field: str) -> np.ndarray:
+        return self.units["state"].values[self._unit_index(group, field)] == DONE
 
     def _texts(self, group: h5py.Group, *names: str) -> dict[str, str]:
         return {name: h5.attribute_text(group, name, group.name.rsplit("/", 1)[-1] if name == "behavior" else "not recorded")
                 for name in names}
-
-
-def _check_axes(coords: dict, where: str) -> None:
-    """Axes of a grid must not repeat themselves, and coefficients must be numbers."""
-    for name in ("layer", "coefficient", "letter"):
-        if len(set(list(coords[name]))) < len(coords[name]):
-            raise ResultFileError(f"expected distinct values, found repeated ones, at {where}/{name}")
-    if not np.isfinite(coords["coefficient"]).all():
-        raise ResultFileError(f"expected finite coefficients, found one that is not, at {where}/coefficient")
-
-
-def _check_letters(index: np.ndarray, letters: int, where: str) -> None:
-    if index.size and (index.min() < -1 or index.max() >= letters):
-        raise ResultFileError(f"expected letters from -1 to {letters - 1}, found {index.min()} to {index.max()}, at {where}")
 
 
 def _masked(dataset: xr.Dataset, done: np.ndarray) -> xr.Dataset:

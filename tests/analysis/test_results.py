@@ -120,3 +120,31 @@ def test_writing_the_same_sweep_twice_gives_the_same_numbers(tmp_path):
     made_up.write(tmp_path / "a.h5"), made_up.write(tmp_path / "b.h5")
     with open_results(tmp_path / "a.h5") as a, open_results(tmp_path / "b.h5") as b:
         assert a.run("small", "refusal").equals(b.run("small", "refusal"))
+
+
+@pytest.mark.parametrize("index", [[], [3], [2, 3, 4], [11, 0, 1, 2, 7, 6, 6]])
+def test_rows_come_in_the_order_in_which_they_are_asked_for(file_of, index):
+    with open_results(file_of()) as results:
+        rows = results.run_rows("small", "refusal")
+        found = rows.read(rows.array("letter_logprob"), np.array(index, dtype=np.int64))
+        assert np.array_equal(found, results.run("small", "refusal")["letter_logprob"].values[index])
+
+
+def test_rows_know_what_is_done_and_what_could_be_steered(file_of):
+    sweep = Sweep()
+    first, second, _ = sweep.unit_numbers(EVALUATE, 0, 0)
+    sweep.flags, sweep.state = {first: 2}, {second: FAILED, sweep.unit_numbers(EXTRACT, 0, 0)[1]: 0}
+    with open_results(file_of(sweep)) as results:
+        run, vectors = results.run_rows("small", "refusal"), results.vector_rows("small", "refusal")
+    assert run.done.tolist() == [True] * 4 + [False] * 4 + [True] * 4
+    assert run.steered.tolist() == [False] * 8 + [True] * 4
+    assert vectors.done and vectors.blocks == [(0, 4), (4, 4)] and vectors.pairs_done().tolist() == [True] * 4 + [False] * 4
+    assert vectors.pairs[5] == ("question 5", "matching_text 5", "other_text 5") and vectors.activations is None
+
+
+def test_where_two_files_are_read_an_error_says_which(file_of):
+    path = file_of()
+    with h5py.File(path, "r+") as file:
+        del file["models/small/runs/refusal/layer"]
+    with open_results(path) as results, pytest.raises(ResultFileError, match="refusal/layer of the other$"):
+        results.run_rows("small", "refusal", "the other")
