@@ -1,7 +1,8 @@
-"""The commands: `report` (figures, tables, page) and `tables`.
+"""The commands: `report` (figures, tables, page), `tables` and `verify`.
 
-`python -m steergrid_analysis report results.h5 -o out/`; the C++ `steergrid report` runs exactly this. Exit status: 0
-done, 2 bad input or output, with one line on stderr. A partly finished sweep is no error: the report says what is there.
+`python -m steergrid_analysis report results.h5 -o out/`; the C++ `steergrid report` and `steergrid verify` run exactly
+these. Exit status: 0 done, 2 bad input or output, with one line on stderr; `verify` ends with 1 where results do not agree.
+A partly finished sweep is no error: the report says what is there.
 """
 
 from __future__ import annotations
@@ -23,20 +24,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        with open_results(options.file) as results:
-            sweep = summarise(results, options.convention, options.resamples, options.coefficient)
-        options.command(sweep, Path(options.output))
-    except (ResultFileError, NoSuchCoefficient, OSError) as error:
-        print(f"steergrid {options.verb}: error: {one_line(str(error), 500)}", file=sys.stderr)
+        return options.command(options)
+    except (ResultFileError, NoSuchCoefficient, OSError, MemoryError) as error:
+        found = str(error) or "expected input that fits into memory, found more"
+        print(f"steergrid {options.verb}: error: {one_line(found, 500)}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="steergrid-analysis", description="Reports on SteerGrid result files.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, help_text in (("report", report, "figures (PNG, PDF), tables (CSV, LaTeX), one HTML page"),
-                                     ("tables", write_tables, "tables only")):
+    for name, write, help_text in (("report", report, "figures (PNG, PDF), tables (CSV, LaTeX), one HTML page"),
+                                   ("tables", write_tables, "tables only")):
         sub = commands.add_parser(name, help=help_text, description=help_text)
         sub.add_argument("file", help="the result file")
         sub.add_argument("-o", "--output", default="report", help="folder to write to (default: %(default)s)")
@@ -46,8 +45,21 @@ def _parser() -> argparse.ArgumentParser:
                          help="bootstrap resamples (default: %(default)s)")
         sub.add_argument("--coefficient", type=_coefficient, metavar="C",
                          help="report effects and layers at +C and -C where a run has it (default: 1, else the smallest)")
-        sub.set_defaults(command=command, verb=name)
+        sub.set_defaults(command=_summarised, write=write, verb=name)
+    _add_verify(commands)
     return parser
+
+
+def _add_verify(commands) -> None:
+    help_text = "does another result agree with this one"
+    sub = commands.add_parser("verify", help=help_text, description=help_text)
+    sub.add_argument("file", help="the result file")
+    sub.add_argument("--against", required=True, metavar="OTHER",
+                     help="another result file")
+    sub.add_argument("--tolerance", type=_probability, metavar="P",
+                     help="how far probabilities may differ (default: not a bit)")
+    sub.add_argument("--json", action="store_true", help="as JSON")
+    sub.set_defaults(command=_verify, verb="verify")
 
 
 def _positive(text: str) -> int:
@@ -65,6 +77,34 @@ def _coefficient(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0 (both signs are reported), found {one_line(text)}")
     return value
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a difference of probabilities from 0 to 1, found {text}")
+    return value
+
+
+def _summarised(options: argparse.Namespace) -> int:
+    with open_results(options.file) as results:
+        sweep = summarise(results, options.convention, options.resamples, options.coefficient)
+    options.write(sweep, Path(options.output))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """0: the same bits or within the tolerance; 1: not, or nothing to compare."""
+    from . import verify_files, verify_text  # a report needs neither
+    found = verify_files.verify_files(options.file, options.against, options.tolerance)
+    try:
+        print(verify_text.as_json(found) if options.json else verify_text.as_text(found), flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at its end
+        print("steergrid verify: standard output: expected to write all of the answer, found "
+              f"{error.strerror}", file=sys.stderr)
+        return 1
+    return 0 if found.passed else 1
 
 
 def report(sweep: SweepSummary, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import made_up  # noqa: E402
-from steergrid_analysis import open_results, summarise  # noqa: E402
+from steergrid_analysis import cli, open_results, summarise  # noqa: E402
 
 
 @pytest.fixture
@@ -30,6 +31,25 @@ def summary_of(file_of):
         with open_results(file_of(sweep)) as results:
             return summarise(results, **options)
     return summary
+
+
+@pytest.fixture(name="twins")
+def two_files(file_of):
+    """Writes one sweep twice; returns both paths."""
+    def write(sweep=None, other=None):
+        return file_of(sweep, "ours.h5"), file_of(other or sweep, "theirs.h5")
+    return write
+
+
+@pytest.fixture(name="verified")
+def verified_as_json(capsys):
+    """Runs the command; returns its exit status and what it found."""
+    def run(ours, theirs, *options):
+        code = cli.main(["verify", str(ours), "--against", str(theirs), *options, "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert found["exit"] == code
+        return code, found
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -234,3 +234,19 @@ def _write_sched(group: h5py.Group, sweep: Sweep) -> None:
     _scales(group, {"units": ("unit",), "message": ("unit", "character"), "launches": ("launch",),
                     **{name: ("unit",) for name in ("kind", "model", "target", "first", "count")}},
             {"unit": len(units), "character": 240, "launch": 4})
+
+
+def changed(path, name, change):
+    """Replaces an array by what `change` makes of it."""
+    with h5py.File(path, "r+") as file:
+        values = file[name][()]
+        file[name][...] = change(values)
+    return path
+
+
+def one_bit(place):
+    """A change of the lowest bit of one element."""
+    def change(values):
+        values.view(f"u{values.dtype.itemsize}")[place] ^= 1
+        return values
+    return change

@@ -1,0 +1,86 @@
+"""What holding one result against another has found, and what that amounts to.
+
+The records that verify_files.py and verify_folder.py fill and verify_text.py tells of, with the verdict; and a result file
+under verification, whose errors say which of two files they are about. Compares nothing itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+from collections.abc import Callable
+
+from . import h5
+from .agreement import RunAgreement, VectorAgreement
+from .pairing import NotCompared
+from .results import ResultFile, open_results
+
+
+class Verdict(enum.Enum):
+    SAME = "the same bits"
+    WITHIN = "within the tolerance"
+    BEYOND = "not the same"
+    NOTHING = "nothing could be compared"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """What a result is, beside its numbers. `differences`: (what, in the results, in the other)."""
+
+    name: str
+    same: bool | None  # None: cannot be the same, as it is said of things of two kinds
+    said: tuple[str, ...]  # one text where both are the same, else one a side
+    differences: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclasses.dataclass
+class Verification:
+    """Everything that was found. `tolerance` None: only the same bits pass."""
+
+    results: str
+    other: str
+    tolerance: float | None
+    facts: list[Fact] = dataclasses.field(default_factory=list)
+    vectors: list[VectorAgreement] = dataclasses.field(default_factory=list)
+    runs: list[RunAgreement] = dataclasses.field(default_factory=list)
+    not_compared: list[NotCompared] = dataclasses.field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        found = [one for one in [*self.vectors, *self.runs] if one.values or not one.same_bits]
+        if not found:
+            return Verdict.NOTHING
+        if all(one.same_bits for one in found):
+            return Verdict.SAME
+        passes = all(run.passes(self.tolerance) for run in self.runs) and all(
+            vector.passes(self.tolerance, self.judged(vector)) for vector in self.vectors)
+        return Verdict.WITHIN if passes else Verdict.BEYOND
+
+    def judged(self, vector: VectorAgreement) -> set[int]:
+        """The layers at which a compared run adds the vector."""
+        return {layer for run in self.runs if (run.model, run.vectors) == (vector.model, vector.source)
+                for layer in run.steered_layers}
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict in (Verdict.SAME, Verdict.WITHIN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One of two files that are open, and what it is called."""
+
+    file: ResultFile
+    path: str
+
+    def ask(self, question: Callable, *arguments):
+        """question(file, ...); an error names the file."""
+        with h5.naming(self.path):
+            return question(self.file, *arguments)
+
+
+def opened(stack: contextlib.ExitStack, path: str) -> Side:
+    """A result file, open until the stack is left. Throws ResultFileError."""
+    with h5.naming(path):
+        return Side(stack.enter_context(open_results(path)), path)
