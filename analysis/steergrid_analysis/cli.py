@@ -55,9 +55,11 @@ def _add_verify(commands) -> None:
     sub = commands.add_parser("verify", help=help_text, description=help_text)
     sub.add_argument("file", help="the result file")
     sub.add_argument("--against", required=True, metavar="OTHER",
-                     help="another result file")
+                     help="another result file, or a folder of results as the CAA authors published them")
     sub.add_argument("--tolerance", type=_probability, metavar="P",
-                     help="how far probabilities may differ (default: not a bit)")
+                     help="how far probabilities may differ (default: not a bit; with a folder 1e-4)")
+    sub.add_argument("--model", help="with a folder: the model to hold against it (default: the only one)")
+    sub.add_argument("--run", help="with a folder: the run to hold against it (default: those with the name of a behavior)")
     sub.add_argument("--json", action="store_true", help="as JSON")
     sub.set_defaults(command=_verify, verb="verify")
 
@@ -95,8 +97,14 @@ def _summarised(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     """0: the same bits or within the tolerance; 1: not, or nothing to compare."""
-    from . import verify_files, verify_text  # a report needs neither
-    found = verify_files.verify_files(options.file, options.against, options.tolerance)
+    from . import verify_files, verify_folder, verify_text  # a report needs none of them
+    if os.path.isdir(options.against):
+        found = verify_folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run)
+    elif options.model is not None or options.run is not None:
+        raise ResultFileError("expected --model and --run with a folder of published results, found a file whose own names "
+                              f"decide, at {one_line(options.against)}")
+    else:
+        found = verify_files.verify_files(options.file, options.against, options.tolerance)
     try:
         print(verify_text.as_json(found) if options.json else verify_text.as_text(found), flush=True)
     except OSError as error:

@@ -250,3 +250,9 @@ def one_bit(place):
         values.view(f"u{values.dtype.itemsize}")[place] ^= 1
         return values
     return change
+
+
+def published_name(layer, multiplier, behavior="refusal", kind="ab", more="", size="7b"):
+    """What the CAA authors call the file of a cell."""
+    return (f"results_layer={layer}_multiplier={multiplier}_behavior={behavior}_type={kind}{more}"
+            f"_use_base_model=False_model_size={size}.json")

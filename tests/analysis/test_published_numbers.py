@@ -1,11 +1,13 @@
-"""The metrics on the CAA authors' own probabilities give the authors' own averages, to the last bit."""
+"""The CAA authors' own probabilities: the metrics give their averages to the last bit, and `verify` reads their folder."""
 
 import csv
 import json
 
+import h5py
 import numpy as np
 import pytest
 
+from made_up import Sweep, changed, published_name, write
 from steergrid_analysis import metrics
 
 
@@ -57,3 +59,47 @@ def test_the_paper_s_best_layer_of_the_7b_model_is_found(reference_data, rows):
     span = np.array([np.mean([mean[b, layer, 1.0] - mean[b, layer, -1.0] for b in behaviors]) for layer in range(32)])
     assert metrics.best_layer(span) == 13
     assert span[13] == pytest.approx(0.435, abs=5e-4)
+
+
+@pytest.fixture(scope="module", name="reproduction")
+def a_file_that_holds_the_authors_own_numbers(reference_data, tmp_path_factory):
+    """A result file with the published probabilities of the behavior refusal, and the published folder."""
+    folder = reference_data / "published" / "7b" / "refusal"
+    path = tmp_path_factory.mktemp("reproduction") / "results.h5"
+    write(path, Sweep(models={"llama": 32}, behaviors=("refusal",), coefficients=(-1.0, 0.0, 1.0), questions=50))
+    with h5py.File(path, "r+") as file:
+        run = file["models/llama/runs/refusal"]
+        for layer in range(32):
+            for index, multiplier in enumerate((-1.0, 0.0, 1.0)):
+                items = json.loads((folder / published_name(layer, multiplier)).read_text(encoding="utf-8"))
+                run["letter_logprob"][:, layer, index] = np.log([[item["a_prob"], item["b_prob"]] for item in items])
+                if multiplier == 0:
+                    run["baseline_logprob"][...] = run["letter_logprob"][:, layer, index]
+        run["text"][...] = [item["question"] for item in items]
+        run["matching_letter"][...] = ["AB".index(item["answer_matching_behavior"][1]) for item in items]
+    return path, folder.parent
+
+
+def test_the_authors_own_numbers_agree_with_the_published_folder(reproduction, verified):
+    path, folder = reproduction
+    code, found = verified(path, folder)
+    run, = found["runs"]
+    assert code == 0 and run["compared"] == {"questions": 50, "published cells": 96} and run["probability"]["value"] < 1e-15
+    counts = {(one["where"], one["what"]): (one["results"], one["other"]) for one in found["not_compared"]}
+    assert counts["llama/refusal", "cells"] == (0, 2)  # multipliers -0.5 and 0.5 at layer 13
+    assert counts["", "files of type mmlu"] == (0, 35) and counts["llama", "runs"] == (0, 6)
+    assert verified(path, folder / "refusal")[0] == 0
+
+
+def test_a_difference_beyond_the_authors_own_noise_is_found_in_the_published_folder(reproduction, verified):
+    def moved(values):
+        values[17, 13, 2, 1] = np.log(np.exp(values[17, 13, 2, 1]) - 2e-4)
+        return values
+
+    path, folder = reproduction
+    before = path.read_bytes()
+    changed(path, "models/llama/runs/refusal/letter_logprob", moved)
+    code, found = verified(path, folder)
+    path.write_bytes(before)
+    place = found["runs"][0]["probability"]
+    assert code == 1 and (place["layer"], place["coefficient"], place["letter"]) == (13, 1.0, "B")
