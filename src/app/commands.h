@@ -16,6 +16,7 @@ void add_status(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_bench(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_make_model(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_report(CLI::App& app, ExitCode& code, const Invocation& invocation);
+void add_verify(CLI::App& app, ExitCode& code, const Invocation& invocation);
 void add_doctor(CLI::App& app, ExitCode& code, const Invocation& invocation);
 
 }  // namespace steergrid

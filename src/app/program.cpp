@@ -65,8 +65,8 @@ int run_program(const Invocation& invocation) {
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   ExitCode code = ExitCode::Ok;
-  for (const auto add :
-       {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_make_model, add_bench, add_doctor})
+  for (const auto add : {add_run, add_plan, add_validate, add_submit, add_status, add_report, add_verify,
+                         add_make_model, add_bench, add_doctor})
     add(app, code, invocation);
   try {
     check_command(app, invocation);

@@ -116,3 +116,9 @@ def assert_same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]):
 def states(path: Path) -> np.ndarray:
     with h5py.File(path, "r") as file:
         return file["sched/units"]["state"]
+
+
+def crash_of_hdf5(sound: bytes) -> bytes:
+    """The place of one text in its heap made too large, which HDF5 1.10 believes."""
+    place = sound.index(b"run_identity") + 16 + 44  # the name, then type, shape, length and the heap's address
+    return sound[: place + 1] + b"\xf0" + sound[place + 2 :]

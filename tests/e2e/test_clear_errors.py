@@ -8,7 +8,7 @@ import subprocess
 
 import h5py
 import pytest
-from sweeps import DEMO, MODEL, assert_same_bits, datasets
+from sweeps import DEMO, MODEL, assert_same_bits, crash_of_hdf5, datasets
 
 
 def one_sentence(done, *parts):
@@ -192,12 +192,6 @@ def test_a_damaged_result_file_is_shown_or_refused_in_one_sentence(sweep, progra
             refused += 1
             assert said.startswith("steergrid: ") and str(damaged) in said and said.count("\n") == 1, said
     assert 0 < refused < 60
-
-
-def crash_of_hdf5(sound):
-    """The place of one text in its heap made too large, which HDF5 1.10 believes."""
-    place = sound.index(b"run_identity") + 16 + 44  # the name, then type, shape, length and the heap's address
-    return sound[: place + 1] + b"\xf0" + sound[place + 2 :]
 
 
 def test_a_run_on_a_damaged_output_goes_on_or_refuses_it_and_leaves_it_alone(sweep):
