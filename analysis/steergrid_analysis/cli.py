@@ -60,6 +60,7 @@ def _add_verify(commands) -> None:
                      help="how far probabilities may differ (default: not a bit; with a folder 1e-4)")
     sub.add_argument("--model", help="with a folder: the model to hold against it (default: the only one)")
     sub.add_argument("--run", help="with a folder: the run to hold against it (default: those with the name of a behavior)")
+    sub.add_argument("--size", help="with a folder: of which model, as its files name it: 7b (default: the only one)")
     sub.add_argument("--json", action="store_true", help="as JSON")
     sub.set_defaults(command=_verify, verb="verify")
 
@@ -99,10 +100,11 @@ def _verify(options: argparse.Namespace) -> int:
     """0: the same bits or within the tolerance; 1: not, or nothing to compare."""
     from . import verify_files, verify_folder, verify_text  # a report needs none of them
     if os.path.isdir(options.against):
-        found = verify_folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run)
-    elif options.model is not None or options.run is not None:
-        raise ResultFileError("expected --model and --run with a folder of published results, found a file whose own names "
-                              f"decide, at {one_line(options.against)}")
+        found = verify_folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run,
+                                            options.size)
+    elif {options.model, options.run, options.size} != {None}:
+        raise ResultFileError("expected --model, --run and --size with a folder of published results, found a file whose own "
+                              f"names decide, at {one_line(options.against)}")
     else:
         found = verify_files.verify_files(options.file, options.against, options.tolerance)
     try:

@@ -58,8 +58,9 @@ class Items:
     matching: np.ndarray
 
 
-def open_folder(path: str | os.PathLike[str]) -> Folder:
-    """Looks at the names of the files of a folder and of the folders in it; reads none. Throws ResultFileError."""
+def open_folder(path: str | os.PathLike[str], size: str | None = None) -> Folder:
+    """Looks at the names of the files of a folder and of the folders in it; reads none. `size`: which model's, as the files
+    name it ("7b"), where there are several. Throws ResultFileError."""
     found: dict[tuple[str, str, int, float], Cell] = {}
     others: Counter[str] = Counter()
     for file in _files(path):
@@ -74,17 +75,26 @@ def open_folder(path: str | os.PathLike[str]) -> Folder:
             if twin is not cell:
                 raise ResultFileError("expected one file of a behavior, layer and multiplier, found "
                                       f"{one_line(twin.path)} and another, at {one_line(cell.path)}")
-    sizes = {key[0] for key in found}
-    if len(sizes) > 1:
-        raise ResultFileError(f"expected results of one model, found the sizes {one_line(', '.join(sorted(sizes)))}, "
-                              f"at {one_line(str(path))}")
     if not found and set(others) <= {"files with another name"}:
         raise ResultFileError("expected results as CAA published them (results_layer=..._type=ab_...json), found "
                               f"{others.total()} other files, at {one_line(str(path))}")
+    chosen = _chosen_size({key[0] for key in found}, size, one_line(str(path)))
     cells: dict[str, list[Cell]] = {}
     for key in sorted(found):
-        cells.setdefault(found[key].behavior, []).append(found[key])
-    return Folder(str(path), *sizes or ("unknown",), cells, dict(sorted(others.items())))
+        if key[0] == chosen:
+            cells.setdefault(found[key].behavior, []).append(found[key])
+        else:
+            others[f"files of size {one_line(key[0], 40)}"] += 1
+    return Folder(str(path), chosen, cells, dict(sorted(others.items())))
+
+
+def _chosen_size(sizes: set[str], size: str | None, where: str) -> str:
+    there = one_line(", ".join(sorted(sizes)) or "none")
+    if size is not None and size not in sizes:
+        raise ResultFileError(f"expected a size that the folder's files name ({there}), found {one_line(size, 40)!r}, at --size")
+    if size is None and len(sizes) > 1:
+        raise ResultFileError(f"expected results of one model or a choice of its --size, found the sizes {there}, at {where}")
+    return size or next(iter(sizes), "unknown")
 
 
 def _files(path: str | os.PathLike[str]) -> list[Path]:

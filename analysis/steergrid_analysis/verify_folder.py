@@ -19,14 +19,15 @@ TOLERANCE = 1e-4  # two float32 runs of the authors' own differ by up to 1.6e-5 
 
 
 def verify_folder(path: str, folder: str, tolerance: float | None = None, model: str | None = None,
-                  run: str | None = None) -> Verification:
+                  run: str | None = None, size: str | None = None) -> Verification:
     """Holds a result file against a folder. `tolerance`: how far probabilities may differ; None: what the authors' own
-    runs do. `model`, `run`: what to hold against it, where the file has several models or runs of other names.
+    runs do. `model`, `run`: what to hold against it, where the file has several models or runs of other names; `size`:
+    which model's results, where the folder has several.
 
     Throws ResultFileError."""
     tolerance = TOLERANCE if tolerance is None else tolerance
     found = Verification(path, folder, tolerance)
-    published = open_folder(folder)
+    published = open_folder(folder, size)
     with contextlib.ExitStack() as stack:
         side = opened(stack, path)
         model = _chosen_model(side.ask(ResultFile.models), model)

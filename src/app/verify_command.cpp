@@ -8,7 +8,7 @@ namespace steergrid {
 namespace {
 
 struct VerifyOptions {
-  std::string file, other, tolerance, model, run;
+  std::string file, other, tolerance, model, run, size;
   bool json = false;
 };
 
@@ -24,6 +24,7 @@ std::vector<std::string> result_files(const VerifyOptions& options) {
   if (!options.tolerance.empty()) arguments.push_back("--tolerance=" + options.tolerance);
   if (!options.model.empty()) arguments.push_back("--model=" + options.model);
   if (!options.run.empty()) arguments.push_back("--run=" + options.run);
+  if (!options.size.empty()) arguments.push_back("--size=" + options.size);
   if (options.json) arguments.emplace_back("--json");
   arguments.insert(arguments.end(), {"--", options.file});
   hand_over(std::move(arguments), result_files(options));
@@ -44,6 +45,8 @@ void add_verify(CLI::App& app, ExitCode&, const Invocation&) {
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--model", options->model, "With a folder: the model to hold against it (default: the only one)");
   command->add_option("--run", options->run, "With a folder: the run (default: those with the name of a behavior)");
+  command->add_option("--size", options->size,
+                      "With a folder: of which model, as its files name it: 7b (default: the only one)");
   command->add_flag("--json", options->json, "As JSON");
   command->callback([options] { verify(*options); });
 }

@@ -183,7 +183,7 @@ def test_a_run_and_a_model_are_chosen_where_names_do_not_decide(published, verif
 def test_names_that_decide_need_no_choice(published, capsys):
     ours, _ = published()
     assert cli.main(["verify", str(ours), "--against", str(ours), "--run", "refusal"]) == 2
-    assert "expected --model and --run with a folder of published results" in capsys.readouterr().err
+    assert "expected --model, --run and --size with a folder of published results" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text, part", [
@@ -238,4 +238,20 @@ def test_a_folder_that_cannot_be_meant_is_refused(published, capsys, tmp_path):
     (again / published_name(4, 1.0)).write_text("[]")
     assert "expected one file of a behavior, layer and multiplier, found" in refused(folder.parent)
     (again / published_name(4, 1.0)).rename(again / published_name(4, 1.0, size="13b"))
-    assert "expected results of one model, found the sizes 13b, 7b" in refused(folder.parent)
+    assert "expected results of one model or a choice of its --size, found the sizes 13b, 7b" in refused(folder.parent)
+
+
+def test_of_a_folder_with_several_sizes_one_is_chosen(published, capsys):
+    ours, folder = published()
+    (folder / published_name(4, 1.0, size="13b")).write_text("{}")  # not read where it is not chosen
+
+    def verified(size):
+        code = cli.main(["verify", str(ours), "--against", str(folder), "--size", size])
+        return code, "".join(capsys.readouterr())
+
+    code, said = verified("7b")
+    assert code == 0 and "files of size 13b: 1 only in the other" in said
+    code, said = verified("13b")
+    assert code == 2 and "expected a list of items, found an object" in said
+    code, said = verified("70b")
+    assert code == 2 and "expected a size that the folder's files name (13b, 7b), found '70b', at --size" in said

@@ -1,7 +1,9 @@
 """`steergrid verify` as a user calls it: on sweeps of the smallest demo model, and on damaged and published results."""
 
 import json
+import os
 import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -103,3 +105,13 @@ def test_an_answer_that_cannot_be_written_is_no_agreement(program, alone):
         command = [program, "verify", alone, "--against", alone]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1 and "standard output: expected to write all of the answer" in done.stderr
+
+
+def test_a_python_that_cannot_compare_is_no_disagreement(program, alone, tmp_path):
+    bare = tmp_path / "python"
+    bare.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S \"$@\"\n")
+    bare.chmod(0o755)
+    for python, why in ((bare, "it lacks the package"), (tmp_path / "none", "No such file or directory")):
+        command = [program, "verify", alone, "--against", alone]
+        done = subprocess.run(command, env={**os.environ, "STEERGRID_PYTHON": str(python)}, capture_output=True, text=True)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and f"({why})" in done.stderr, done.stderr
