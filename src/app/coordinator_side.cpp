@@ -87,7 +87,11 @@ CoordinatorSide::CoordinatorSide(const Prepared& prepared, store::ResultFile& fi
                   file_.fail(unit, why);
                 },
             .blocked = [this](int unit, int because_of) { block(unit, because_of); },
-            .released = [this](int unit, std::uint32_t attempt) { file_.begin(unit, attempt); },
+            .released =
+                [this](int unit, std::uint32_t attempt) {
+                  attempt > 0 ? file_.note_death(unit, attempt) : file_.begin(unit, attempt);  // of attempts before
+                },
+            .died = [this](int unit, std::uint32_t attempt) { file_.note_death(unit, attempt); },
             .lost = {},  // these two are the lifelines' business (sweep.cpp)
             .dismiss = {},
             .stop_requested = stop_signal_arrived,
@@ -108,7 +112,11 @@ std::vector<UnitRecord> CoordinatorSide::records(bool retry) {
     if (retry && spoiled) {
       file_.begin(static_cast<int>(i), 0);
     } else {
-      records[i] = {static_cast<UnitRecord::State>(stored.state), stored.attempt};
+      // Nobody could see a process alone die: there each attempt that never came back counts.
+      const bool open = stored.state == store::UnitState::Absent && stored.attempt > 0;
+      const bool counts =
+          open && ((stored.flags & store::kFlagWorkerDied) != 0 || file_.ranks_of_launch(static_cast<int>(i)) == 1);
+      records[i] = {static_cast<UnitRecord::State>(stored.state), stored.attempt, counts};
     }
   }
   return records;

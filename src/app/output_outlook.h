@@ -8,7 +8,8 @@
 
 namespace steergrid {
 
-/// A line: the file's size and the disk's room for a new one, or how far an existing one is.
+/// A line: the file's size and the disk's room for a new one, or how far an existing one is. Throws Error (bad input)
+/// where an existing file cannot be read.
 std::string output_outlook(const Prepared& prepared);
 
 /// Throws Error (bad input), with the lines that differ, if the output exists and holds another plan's results.

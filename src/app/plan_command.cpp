@@ -40,13 +40,13 @@ MemoryModel memory(const Prepared& p, const ModelPlan& model, const TokenCounts&
   return memory_of(model.facts, options);
 }
 
-/// What a run would find at the output; one of another plan is said, but this plan is told all the same.
+/// What a run would find at the output; why it would refuse that is said, but this plan is told all the same.
 std::string outlook(const Prepared& p) try {
   check_existing_output(p);
   return output_outlook(p);
 } catch (const Error& e) {
   tell_user(fmt::format("warning: `run` would refuse: {}", e.what()));
-  return "result file: there, of another plan";
+  return "result file: there, and a run would refuse it: see the warning";
 }
 
 /// What fits on GPUs, a line a degree; nothing where none were named.

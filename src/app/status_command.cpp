@@ -66,7 +66,7 @@ nlohmann::json json_of(const Status& s) {
                    {"units", json_of(s.total)},
                    {"cells", std::round(s.cells)},  // a sum of units' shares
                    {"cells_done", s.cells_done},
-                   {"cells_per_second", s.cells_per_second},
+                   {"cells_per_second", s.running ? nlohmann::json(s.cells_per_second) : nlohmann::json()},
                    {"finished", s.finished()},
                    {"launches", s.launches},
                    {"under_way", s.under_way},

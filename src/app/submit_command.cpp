@@ -41,10 +41,15 @@ void take(const std::string& flag, const std::string& value, std::string& target
   target = value;
 }
 
+/// The profile's file; empty: none was named.
+std::string profile_of(const SubmitOptions& o) {
+  const char* chosen = std::getenv("STEERGRID_PROFILE");
+  return !o.profile.empty() ? o.profile : chosen != nullptr ? chosen : "";
+}
+
 /// The profile, with the command line over it.
 SiteProfile site_of(const SubmitOptions& o) {
-  const char* chosen = std::getenv("STEERGRID_PROFILE");
-  const std::string file = !o.profile.empty() ? o.profile : chosen != nullptr ? chosen : "";
+  const std::string file = profile_of(o);
   SiteProfile site = file.empty() ? SiteProfile{} : read_site_profile(file);
   take("--partition", o.partition, site.partition);
   take("--account", o.account, site.account);
@@ -122,14 +127,14 @@ Sweeps read_sweeps(const SubmitOptions& o, const SiteProfile& site) {
   return sweeps;
 }
 
-void explain(std::ostream& out, const JobRequest& r, const JobText& text) {
+void explain(std::ostream& out, const JobRequest& r, const JobText& text, bool profile) {
   out << fmt::format("{} on {} node(s): a coordinator and {} worker(s) a node{}, {} ranks\n", text.name, r.nodes,
                      r.workers, r.gpus ? ", one a GPU" : "", r.ranks());
   out << fmt::format("asks for {} min, {} a node; signal {} s before the end\n", r.minutes,
                      r.memory_mib == 0 ? "all memory" : human_bytes(r.memory_mib << 20), r.signal_lead);
-  out << fmt::format("estimate {} of work, longest unit {:.1f} s (from the profile's speeds, not measured)\n",
+  out << fmt::format("estimate {} of work, longest unit {:.1f} s (from {} speeds, not measured)\n",
                      r.estimate < 60 ? fmt::format("{:.0f} s", r.estimate) : fmt::format("{:.1f} h", r.estimate / 3600),
-                     r.longest_unit);
+                     r.longest_unit, profile ? "the profile's" : "default");
 }
 
 void write_script(const std::string& path, const std::string& text) {
@@ -178,7 +183,10 @@ void run_submit(const SubmitOptions& o) {
   const Sweeps sweeps = read_sweeps(o, site);
   const JobRequest request = request_for(sweeps.demands, site, fixed);
   const std::string script = sweep_script(sweeps.text, request, site);
-  explain(o.dry_run ? std::cerr : std::cout, request, sweeps.text);
+  const bool profile = !profile_of(o).empty();
+  explain(o.dry_run ? std::cerr : std::cout, request, sweeps.text, profile);
+  if (!profile && o.gpus_per_node < 0)
+    tell_user("warning: no site profile, so the job asks for CPUs only (--profile, or --gpus-per-node: docs/slurm.md)");
   if (request.gpus && !has_cuda_backend())
     tell_user("warning: the job asks for GPUs, but this steergrid has no CUDA backend and would compute on CPUs");
   if (o.dry_run) {

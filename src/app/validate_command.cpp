@@ -14,10 +14,14 @@ namespace {
 void validate(const std::string& spec_file) {
   const double start = monotonic_seconds();
   const Prepared p = prepare(spec_file, Look::AtEverything, false, std::nullopt);
-  for (std::size_t i = 0; i < p.facts.size(); ++i)
+  for (std::size_t i = 0; i < p.facts.size(); ++i) {
+    const DType stored = ModelSource(p.spec.models[i].path).dtype(), computed = p.facts[i].dtype;
     fmt::print("model {}: {}, {}\n", p.spec.models[i].name,
                p.facts[i].synthetic ? "synthetic, weights are made up" : "tensors as config.json says",
-               name_of(ModelSource(p.spec.models[i].path).dtype()));
+               p.facts[i].synthetic || stored == computed
+                   ? std::string(name_of(computed))
+                   : fmt::format("{}, computed as {}", name_of(stored), name_of(computed)));
+  }
   for (const VectorSource& v : p.spec.vectors) fmt::print("pairs {}: {} items\n", v.name, v.pairs.items.size());
   for (const RunSpec& r : p.spec.runs) fmt::print("questions {}: {} items\n", r.name, r.questions.items.size());
   for (const std::string& line : warnings_of(p.spec)) tell_user("warning: " + line);

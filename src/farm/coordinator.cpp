@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::microseconds kNap{500};
 constexpr double kGoodbye = 10;      // seconds for the last messages to leave
 constexpr double kLauncherTime = 2;  // seconds within which mpirun ends a launch that lost a rank
+constexpr double kOutlived = 0.3;    // seconds: mpirun takes at least one, whoever kills a whole launch far less
 
 }  // namespace
 
@@ -37,10 +38,13 @@ Ending Coordinator::run() {
     } else {
       look_for_losses();  // now that the dead's last letters are read
     }
+    note_deaths(monotonic_seconds());
     if (!busy) std::this_thread::sleep_for(kNap);
   }
   Ending ending = desk_.close(teams());
   look_for_losses();  // of whom the last commit has kept from us: nobody may wait for them; how it ended stays
+  if (!deaths_.empty()) std::this_thread::sleep_for(std::chrono::duration<double>(kOutlived));
+  note_deaths(monotonic_seconds() + kOutlived);
   ending.complete = lost_.empty();
   if (desk_.stopped() && !lost_.empty())  // mpirun that lost a rank asks the others to stop, as a user would
     ending.sentence = fmt::format("stopped after rank {} was lost; the same command goes on from here", *lost_.begin());
@@ -95,11 +99,17 @@ void Coordinator::bury(int rank) {
   for (const auto& [unit, order] : client->second.orders) {
     spdlog::warn("unit {} was in flight there", unit);
     desk_.lose(unit);
+    deaths_.push_back({monotonic_seconds() + kOutlived, order});
   }
   clients_.erase(client);
   for (int mate = leader; mate < leader + layout().degree() && calls_.dismiss; ++mate)
     if (!lost_.contains(mate)) calls_.dismiss(mate);
   if (clients_.empty()) desk_.break_off({ExitCode::RunAgain, "no team is left without a dead rank"});
+}
+
+void Coordinator::note_deaths(double now) {
+  for (; !deaths_.empty() && deaths_.front().counts_at <= now; deaths_.pop_front())
+    desk_.note_death(deaths_.front().order);
 }
 
 void Coordinator::read(const Letter& letter) try {

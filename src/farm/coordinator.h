@@ -8,9 +8,11 @@
 //
 // A team with a dead rank retires: its units go to other teams, as suspects. Usually mpirun ends the whole launch when
 // a rank dies, so nothing is handed out for a moment after a death; with --enable-recovery the sweep goes on from
-// there.
+// there. A death counts against the units that were in flight only if rank 0 is still there a moment later: else the
+// whole launch was killed.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <span>
@@ -51,6 +53,7 @@ class Coordinator {
   int teams() const;
   void look_for_losses();
   void bury(int rank);
+  void note_deaths(double now);
   bool is_whole(int team, const TeamLayout& layout) const;
   const TeamLayout& layout() const;
   void tell_everybody(const message::Any& message);
@@ -62,8 +65,14 @@ class Coordinator {
   std::optional<int> stage_;
   std::map<int, Client> clients_;  // by leader's rank
   const CoordinatorCalls& calls_;
-  std::set<int> lost_;      // ranks
-  double quiet_until_ = 0;  // on the monotonic clock: the launcher may be about to end everybody
+  /// An order that a dead team had, and when it counts.
+  struct Death {
+    double counts_at = 0;  // on the monotonic clock
+    Order order;
+  };
+  std::deque<Death> deaths_;  // that do not count yet
+  std::set<int> lost_;        // ranks
+  double quiet_until_ = 0;    // on the monotonic clock: the launcher may be about to end everybody
 };
 
 }  // namespace steergrid

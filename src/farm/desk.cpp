@@ -60,6 +60,12 @@ void Desk::release(int unit) {
   if (calls_.released) guarded([&] { calls_.released(unit, attempt); });
 }
 
+void Desk::note_death(const Order& order) {
+  const UnitState now = queue_.state(order.unit);
+  if (calls_.died && (now == UnitState::Waiting || now == UnitState::Ready))
+    guarded([&] { calls_.died(order.unit, order.attempt); });
+}
+
 void Desk::tidy(int teams) {
   write_verdicts();
   run_vectors();
@@ -72,8 +78,10 @@ void Desk::write_verdicts() {
   for (const Verdict& v : queue_.take_verdicts())
     guarded([&] {
       if (v.state == UnitState::Blocked) return calls_.blocked(v.unit, v.because_of);
-      calls_.failed(v.unit, fmt::format("its worker died in every one of {} attempts, in {} of them it ran alone",
-                                        kAttempts, kAttempts - 1));
+      calls_.failed(v.unit,
+                    fmt::format("its worker died in {} attempts, at least {} of them alone (--retry-failed tries "
+                                "again)",
+                                kAttempts, kAttempts - 1));
     });
 }
 
@@ -100,8 +108,10 @@ Ending Desk::close(int teams) {
   if (stopped()) return {ExitCode::RunAgain, "stopped on request; the same command goes on from here"};
   const ModelProgress total = meter_.snapshot(queue_, teams, now).total();
   if (total.failed + total.blocked == 0) return {};
-  return {ExitCode::Failed, fmt::format("{} of {} units failed, {} could not be computed without them", total.failed,
-                                        total.units, total.blocked)};
+  return {ExitCode::Failed,
+          fmt::format("{} of {} units failed, {} could not be computed without them; `steergrid status` says why, and "
+                      "--retry-failed tries again",
+                      total.failed, total.units, total.blocked)};
 }
 
 }  // namespace steergrid

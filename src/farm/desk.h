@@ -47,7 +47,8 @@ struct CoordinatorCalls {
   /// Stores that a Vectors unit is blocked, because unit `because_of` (Extract) failed.
   std::function<void(int unit, int because_of)> blocked;
   std::function<void(int unit, std::uint32_t attempt)> released;  // * the attempt does not count: write this one back
-  std::function<std::vector<int>()> lost;         // * ranks that died since the last call: must be cheap
+  std::function<void(int unit, std::uint32_t attempt)> died;  // * its worker died in it: stores that the attempt counts
+  std::function<std::vector<int>()> lost;                     // * ranks that died since the last call: must be cheap
   std::function<void(int rank)> dismiss;          // * tells a rank to leave that may hang in a call with a dead one
   std::function<bool()> stop_requested;           // * asked often: must be cheap
   std::function<void(const Snapshot&)> progress;  // * about five times a second, and at the end
@@ -67,6 +68,8 @@ class Desk {
   void release(int unit);
   /// A unit's team died with it.
   void lose(int unit) { queue_.on_lost(unit); }
+  /// And this process lives: the attempt counts, in later launches too.
+  void note_death(const Order& order);
   /// The run cannot go on; the first reason counts.
   void break_off(const Ending& why);
   /// Runs Vectors units that became ready, writes verdicts down, looks for a stop request, shows progress.

@@ -52,6 +52,7 @@ void UnitQueue::recall(int unit, const UnitRecord& record) {
     case UnitRecord::State::Absent: break;
   }
   n.suspect = n.attempt > 0 && kind(unit) != UnitKind::Vectors;
+  if (n.attempt > 0 && !record.counts) --n.attempt;
   if (n.suspect && n.attempt >= kAttempts) {
     n.state = UnitState::Failed;
     verdicts_.push_back({unit, UnitState::Failed, -1});

@@ -9,7 +9,8 @@
 // A *suspect* is a unit whose attempt was still open when an earlier launch ended, or when its team lost a rank in this
 // one: it may have killed its worker. It runs alone, after everything else that can run, and fails for good when an
 // attempt beyond `kAttempts` would be needed: one in company, three alone. Every interrupted attempt makes a suspect,
-// so the attempt number alone tells the story.
+// but only those count in which its own worker is known to have died: a launch that was killed as a whole (a node's
+// failure, a batch system) says nothing of the unit.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,7 @@ enum class UnitState : std::uint8_t { Waiting, Ready, InFlight, Done, Failed, Bl
 struct UnitRecord {
   enum class State : std::uint8_t { Absent, Done, Failed, Blocked } state = State::Absent;
   std::uint32_t attempt = 0;  // with Absent: above 0 if it was handed out and never came back
+  bool counts = true;         // that attempt: its worker is known to have died
 };
 
 enum class RunMode : std::uint8_t { Whole = 0, BaselineOnly = 1 };

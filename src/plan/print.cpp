@@ -81,7 +81,7 @@ std::string work_table(const SweepSpec& spec, const ModelPlan& m, const ModelCos
 
 std::string memory_line(const MemoryModel& m) {
   return fmt::format(
-      "  memory a rank: {} (weights {}, residual {}, keys and values {}, buffers {}, reading {}, process {})\n",
+      "  memory a rank on CPUs: {} (weights {}, residual {}, keys and values {}, buffers {}, reading {}, process {})\n",
       human_bytes(m.total()), human_bytes(m.weights), human_bytes(m.residual), human_bytes(m.keys_values),
       human_bytes(m.chunk_buffers), human_bytes(m.reading), human_bytes(m.base));
 }

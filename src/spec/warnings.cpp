@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
+
+#include "spec/problems.h"
 
 namespace steergrid {
 namespace {
@@ -18,17 +19,17 @@ void warn_of_limit(const DataSet& set, std::vector<std::string>& lines) {
         fmt::format("{}: limit {}, but the file has {} items", set.mark.text(), *set.limit, set.items.size()));
 }
 
-/// A letter that holds most of the matching answers: who prefers that letter seems to have the behavior.
+/// Of A and B, the letter of most matching answers: who prefers that letter seems to have the behavior. The report has
+/// the same rule (analysis: letters.py).
 void warn_of_letters(const DataSet& set, std::string_view items, std::string_view harm,
                      std::vector<std::string>& lines) {
-  constexpr std::size_t kFewest = 10;
+  constexpr std::ptrdiff_t kFewest = 10;
   constexpr double kMost = 0.6;
-  std::map<char, std::size_t> counts;
-  for (const AbItem& item : set.items) ++counts[item.matching];
-  for (const auto& [letter, count] : counts)
-    if (set.items.size() >= kFewest && static_cast<double>(count) > kMost * static_cast<double>(set.items.size()))
-      lines.push_back(fmt::format("{}: ({}) is the matching answer of {} of {} {}: {}", set.mark.text(), letter, count,
-                                  set.items.size(), items, harm));
+  const auto count_of = [&](char letter) { return std::ranges::count(set.items, letter, &AbItem::matching); };
+  const auto a = count_of('A'), b = count_of('B');
+  if (a + b < kFewest || static_cast<double>(std::max(a, b)) <= kMost * static_cast<double>(a + b)) return;
+  lines.push_back(fmt::format("{}: ({}) is the matching answer of {} of {} {}: {}", set.mark.text(), a > b ? 'A' : 'B',
+                              std::max(a, b), set.items.size(), items, harm));
 }
 
 /// Which score nothing, for the score divides by p(A) + p(B).
@@ -58,6 +59,18 @@ void warn_of_questions(const DataSet& questions, std::vector<std::string>& lines
                                 again, all));
 }
 
+/// By convention X.validation chooses the layer for X (analysis/README.md).
+void warn_of_validation(const SweepSpec& spec, const RunSpec& run, std::vector<std::string>& lines) {
+  constexpr std::string_view kSuffix = ".validation";
+  if (!run.name.ends_with(kSuffix)) return;
+  const std::string_view chosen_for = std::string_view(run.name).substr(0, run.name.size() - kSuffix.size());
+  std::vector<std::string> names;
+  for (const RunSpec& other : spec.runs) names.push_back(other.name);
+  if (std::ranges::find(names, chosen_for) == names.end())
+    lines.push_back(fmt::format("{}: no run is called {}, so this one chooses no layer{}", run.mark.text(),
+                                in_quotes(chosen_for), suggestion(chosen_for, names)));
+}
+
 }  // namespace
 
 std::vector<std::string> warnings_of(const SweepSpec& spec) {
@@ -69,6 +82,7 @@ std::vector<std::string> warnings_of(const SweepSpec& spec) {
   }
   for (const RunSpec& run : spec.runs) {
     const DataSet& questions = run.questions;
+    warn_of_validation(spec, run, lines);
     if (told.emplace(questions.path, questions.limit).second) warn_of_questions(questions, lines);
     const VectorSource& source = spec.vectors[static_cast<std::size_t>(run.vectors)];
     const std::set<std::string_view> pairs = texts(source.pairs);

@@ -15,7 +15,8 @@ enum class UnitState : std::uint32_t { Absent = 0, Done = 1, Failed = 2, Blocked
 inline constexpr std::uint32_t kFlagNotFinite = 1;
 inline constexpr std::uint32_t kFlagBaselineOnly = 2;
 inline constexpr std::uint32_t kFlagMixedIdentity = 4;
-inline constexpr std::uint32_t kFlagReused = 8;  // copied from another result file, with its times and its team
+inline constexpr std::uint32_t kFlagReused = 8;       // copied from another result file, with its times and its team
+inline constexpr std::uint32_t kFlagWorkerDied = 16;  // with Absent: the attempt's worker died, and rank 0 saw it
 
 /// One record of /sched/units. A unit is done when this says so, and not before.
 struct UnitRecord {

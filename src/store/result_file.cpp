@@ -250,6 +250,19 @@ void ResultFile::begin(int unit, std::uint32_t attempt) {
   open_->put_record(unit, record);
 }
 
+void ResultFile::note_death(int unit, std::uint32_t attempt) {
+  UnitRecord record;
+  record.attempt = attempt;
+  record.flags = kFlagWorkerDied;
+  open_->put_record(unit, record);
+}
+
+std::uint32_t ResultFile::ranks_of_launch(int unit) const {
+  const std::uint32_t launch = records().at(static_cast<std::size_t>(unit)).launch;
+  if (launch >= kLaunches) return 0;
+  return open_->read<LaunchRecord>("/sched/launches", ElementType::LaunchRecord, launch, 1)[0].ranks;
+}
+
 void ResultFile::write_block(int unit, const BlockRows& r) {
   Open& o = *open_;
   const std::string group = o.vectors_of(o.unit(unit, UnitKind::Extract, "block sums"));

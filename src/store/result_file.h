@@ -59,6 +59,8 @@ class ResultFile {
   const std::vector<UnitRecord>& records() const;  // as read at open and changed since
   /// Record: absent, with this attempt (also to take an attempt back, or to forget a failure).
   void begin(int unit, std::uint32_t attempt);
+  /// Records that the worker of this attempt died.
+  void note_death(int unit, std::uint32_t attempt);
   void write_block(int unit, const BlockRows& rows);  // sums only; not durable before `commit`
   void write_vectors(int unit, const VectorRows& rows);
   /// Makes what rank 0 wrote durable, then the record "done", then that durable. When it returns the unit is done.
@@ -67,6 +69,8 @@ class ResultFile {
   void block(int unit, const std::string& sentence);  // record "blocked" with the sentence
 
   // Rank 0 only: what an earlier launch or rank 0 itself wrote.
+  /// How many ranks the launch had that wrote a unit's record; 0: not known.
+  std::uint32_t ranks_of_launch(int unit) const;
   Block read_block(int unit) const;      // without activations
   Vectors read_vectors(int unit) const;  // of a Vectors unit
   Evaluation read_evaluation(int unit) const;

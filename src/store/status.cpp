@@ -188,7 +188,7 @@ double cells_of(const Sched& s, std::size_t i, const std::vector<Model>& models)
   return run.items > 0 ? run.cells * s.count[i] / run.items : 0;
 }
 
-/// Cells finished in the window that ends now, over its length (shorter if the work began inside it).
+/// Cells finished in the window that ends at `now`, over its length (shorter if the work began inside it).
 double cells_per_second(const Sched& s, const std::vector<Model>& models, std::int64_t now) {
   const std::int64_t since = now - static_cast<std::int64_t>(kWindow * 1e9);
   double cells = 0;

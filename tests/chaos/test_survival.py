@@ -21,6 +21,13 @@ def recovering(stage, ranks: int, fault: str = SLOW):
     return stage.launch_command([command[0], "--enable-recovery", *command[1:]], fault)
 
 
+def stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
+
+
 def launches(path) -> int:
     with h5py.File(path) as file:
         return int((file["sched/launches"]["started"] != 0).sum())
@@ -71,6 +78,25 @@ def test_a_rank_that_cannot_open_its_log_ends_them_all_and_says_it_once(stage):
 
 
 @pytest.mark.long
+def test_launches_that_are_killed_as_a_whole_say_nothing_of_their_units(stage, calm):
+    """As a node's failure or a batch system: every process at once, and rank 0 need not be the first."""
+    for _ in range(6):
+        with stage.launch(fault="hang-unit=0") as launch:
+            ranks = {}
+            while launch.running() and not (len(ranks) == 3 and any(stopped(pid) for pid in ranks.values())):
+                time.sleep(0.01)
+                ranks = launch.ranks()
+            hit([launch.process.pid, ranks[2], ranks[1]], signal.SIGKILL)
+            time.sleep(0.05)
+            hit([ranks[0]], signal.SIGKILL)
+            launch.end([*ranks.values()])
+    with stage.launch(fault="") as launch:
+        assert launch.end() == 0, launch.said()
+    assert (states(stage.output) == 1).all()
+    assert_same_bits(datasets(calm[0]), datasets(stage.output))
+
+
+@pytest.mark.long
 def test_a_unit_that_always_crashes_fails_in_one_launch_and_its_neighbours_do_not(stage):
     unit = stage.rng.choice([u for u, rows in stage.sound.items() if "letter_logprob" in rows])
     with recovering(stage, 6, f"crash-unit={unit}") as launch:
@@ -79,7 +105,7 @@ def test_a_unit_that_always_crashes_fails_in_one_launch_and_its_neighbours_do_no
     state = states(stage.output)
     assert state[unit] == FAILED and (np.delete(state, unit) == 1).all(), launch.said()
     with h5py.File(stage.output) as file:
-        assert b"worker died in every one of 4 attempts" in file["sched/message"][unit].tobytes()
+        assert b"its worker died in 4 attempts" in file["sched/message"][unit].tobytes()
     stage.judge(set(stage.sound) - {unit})
 
 

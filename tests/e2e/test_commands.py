@@ -126,6 +126,14 @@ def test_xarray_reads_labelled_axes(sweep, engine):
     assert cell.dims == ("question",) and np.isfinite(cell).all()
 
 
+def test_a_job_without_a_profile_is_said_to_be_for_cpus(sweep, program, monkeypatch):
+    monkeypatch.delenv("STEERGRID_PROFILE", raising=False)
+    command = [program, "submit", sweep().folder / "sweep.yaml", "--dry-run"]
+    for more, warned in (([], True), (["--gpus-per-node=0"], False)):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=True)
+        assert ("asks for CPUs only" in done.stderr) == warned and "from default speeds" in done.stderr, done.stderr
+
+
 def test_a_job_for_gpus_by_a_program_without_cuda_is_warned_of(sweep, program, tmp_path):
     profile = tmp_path / "site.yaml"
     spec = sweep().folder / "sweep.yaml"
@@ -154,7 +162,7 @@ def test_plan_and_submit_look_at_the_output_first(sweep, program, tmp_path):
     assert asked(*submit).returncode == 0
     s.write_spec(output="new/small.h5", pairs=6, questions=2)
     done = asked(*plan)
-    assert done.returncode == 0 and "result file: there, of another plan" in done.stdout
+    assert done.returncode == 0 and "result file: there, and a run would refuse it" in done.stdout
     assert "`run` would refuse: " in done.stderr and "holds the results of another plan" in done.stderr
     done = asked(*submit)
     assert done.returncode == 2 and "holds the results of another plan" in done.stderr and not done.stdout

@@ -122,7 +122,7 @@ def test_the_effort_of_a_sweep_is_its_own(sweep):
     again.must_run(1, *QUIET, "--reuse", str(old.output))  # nothing is left to compute
     status = effort(again)
     assert status["finished"] and status["units"]["reused"] == 16
-    assert status["seconds_at_work"] == status["worker_hours"] == status["cells_per_second"] == 0
+    assert status["seconds_at_work"] == status["worker_hours"] == 0 and status["cells_per_second"] is None
 
 
 def test_an_old_file_that_is_none_is_refused_before_anything_is_made(sweep, tmp_path):

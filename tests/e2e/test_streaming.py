@@ -116,7 +116,7 @@ def peak_bytes(command):
 
 def planned_bytes(program, spec):
     text = subprocess.run([program, "plan", str(spec)], capture_output=True, text=True, check=True).stdout
-    number, unit = re.search(r"memory a rank: ([\d.]+) (\w+)", text).groups()
+    number, unit = re.search(r"memory a rank on CPUs: ([\d.]+) (\w+)", text).groups()
     return float(number) * {"MiB": 2**20, "GiB": 2**30}[unit]
 
 

@@ -32,6 +32,7 @@ struct FakeStore {
   std::vector<Bytes> results;
   std::vector<std::string> sentences;
   int commits = 0, snapshots = 0;
+  std::vector<int> deaths;   // units whose worker was seen to die
   int stop_after = -1;       // commits
   int disk_full_after = -1;  // commits
   std::size_t payload_size = 16;
@@ -94,6 +95,10 @@ struct FakeStore {
       end(unit, UnitRecord::State::Blocked);
     };
     c.released = [this](int unit, std::uint32_t attempt) { record(unit).attempt = attempt; };
+    c.died = [this](int unit, std::uint32_t attempt) {
+      EXPECT_EQ(record(unit).attempt, attempt);
+      deaths.push_back(unit);
+    };
     c.stop_requested = [this] { return commits == stop_after; };
     c.progress = [this](const Snapshot&) { ++snapshots; };
     return c;

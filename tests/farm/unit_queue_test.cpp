@@ -201,6 +201,18 @@ TEST(UnitQueue, FailsASuspectOnlyAfterThreeAttemptsAlone) {
   }
 }
 
+TEST(UnitQueue, AnAttemptThatEndedWithItsLaunchMakesASuspectAndDoesNotCount) {
+  const Plan plan = small_plan();
+  Records records(5);
+  records[0] = records[1] = records[2] = {kDone, 1};
+  records[3] = {kAbsent, kAttempts, false};
+  UnitQueue queue(plan, records);
+  EXPECT_EQ(queue.on_request()->unit, 4);
+  EXPECT_FALSE(queue.on_request()) << "the suspect waits until nothing else is in flight";
+  queue.on_done(4);
+  EXPECT_EQ(queue.on_request()->attempt, kAttempts) << "once more";
+}
+
 TEST(UnitQueue, AnInterruptedVectorsUnitIsNoSuspect) {
   const Plan plan = small_plan();
   Records records(5);

@@ -33,7 +33,7 @@ std::string printed(std::optional<int> ranks, int degree = 1) {
 TEST(PrintedPlan, ShowsModelsSourcesRunsAndTheWhole) {
   const std::string text = printed({});
   for (const char* part : {"sweep made-up", "small", "large", "extract refusal", "extract myopia", "evaluate hope",
-                           "memory a rank: ", "in all: 84 cells, 28 units", "output /results/made-up.h5"})
+                           "memory a rank on CPUs: ", "in all: 84 cells, 28 units", "output /results/made-up.h5"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_THAT(text, Not(HasSubstr("teams")));
 }

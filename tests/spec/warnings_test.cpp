@@ -90,6 +90,19 @@ TEST(Warnings, TellOfADataSetOfTwoRunsOnce) {
       ElementsAre(EndsWith("as in CAA")));
 }
 
+TEST(Warnings, TellAValidationOfNoRun) {
+  const SpecFolder folder;
+  folder.write("test.json", "[" + item("x") + "]");
+  const auto named = [&](const std::string& name) {
+    return warnings(folder, "pairs.json",
+                    "test.json\nruns:\n  - { name: " + name + ", vectors: refusal, questions: test.json }");
+  };
+  EXPECT_THAT(named("refusal.validation"), IsEmpty());
+  EXPECT_THAT(
+      named("refusl.validation"),
+      ElementsAre(EndsWith("no run is called 'refusl', so this one chooses no layer; did you mean 'refusal'?")));
+}
+
 TEST(Warnings, AreNoneForADataSetOfItsOwn) {
   const SpecFolder folder;
   folder.write("test.json", "[" + item("x") + "," + item("y") + "]");

@@ -49,13 +49,12 @@ constexpr int least_exponent(__half) { return -14; }
 template <class Half>
 float dot(Half type, float c, const std::array<float, 16>& a, const std::array<float, 16>& b) {
   constexpr int kBits = 24;  // below the largest exponent
-  int largest = exponent(c, -126);
   double plain = c;
-  for (std::size_t k = 0; k < 16; ++k) {
-    largest = std::max(largest, exponent(a[k], least_exponent(type)) + exponent(b[k], least_exponent(type)));
-    plain += static_cast<double>(a[k]) * b[k];
-  }
+  for (std::size_t k = 0; k < 16; ++k) plain += static_cast<double>(a[k]) * b[k];
   if (!std::isfinite(plain)) return static_cast<float>(plain);
+  int largest = exponent(c, -126);
+  for (std::size_t k = 0; k < 16; ++k)
+    largest = std::max(largest, exponent(a[k], least_exponent(type)) + exponent(b[k], least_exponent(type)));
   const double unit = std::ldexp(1.0, largest - kBits);
   double sum = std::trunc(c / unit);
   for (std::size_t k = 0; k < 16; ++k) sum += std::trunc(static_cast<double>(a[k]) * b[k] / unit);
