@@ -54,19 +54,22 @@ def _units(number: int) -> str:
 
 
 def headline(sweep: SweepSummary) -> str:
-    """In how many rows with both signs +c and -c lie apart in the right order."""
+    """In how many rows with both signs +c and -c lie apart in the right order; rows that rest on little count in none."""
     steered = [run for run in sweep.reported if run.best is not None]
-    spans = [span for run in steered if (span := run.layer_at_best("span")) is not None]
-    single = len(steered) - len(spans)
+    both = [run for run in steered if run.layer_at_best("span") is not None]
+    spans = [run.layer_at_best("span") for run in both if not run.low_mass(run.reference, -run.reference)]
+    single, low = len(steered) - len(both), len(both) - len(spans)
     if not steered:
         return "No steered answer to show: none is finished, or none is finite."
-    if not spans:
+    if not both:
         return ("No row has answers at both +c and −c, so there is no difference between them; beside the unsteered P stands "
                 "what the one sign gives.")
+    if not spans:
+        return (f"In {'the one row' if low == 1 else f'all {low} rows'} with both signs the letter mass at +c or −c is under 50 %: "
+                "P rests on little there, and nothing is concluded.")
     with_interval = sum(span.has_interval for span in spans)
     if not with_interval:
-        return (f"Too few questions for an interval (fewer than {LEAST} different ones a row): no difference can be told from "
-                "chance.")
+        return f"Fewer than {LEAST} different questions a row: too few for an interval, so nothing is said of chance."
     right = sum(span.low > 0 for span in spans)
     wrong = sum(span.high < 0 for span in spans)
     text = (f"In {right} of {with_interval} rows P(matching) with +c lies above P(matching) with −c by more than chance over "
@@ -75,8 +78,8 @@ def headline(sweep: SweepSummary) -> str:
     few = len(spans) - with_interval
     text += f" {few} more row{' has' if few == 1 else 's have'} too few questions for an interval." if few else ""
     text += _reversed(steered)
-    low = sum(run.low_mass(run.reference, -run.reference) for run in steered if run.layer_at_best("span") is not None)
-    text += (f" In {low} of the rows the letter mass at +c or −c is under 50 %: their P rests on little." if low else "")
+    text += (f" In {low} more row{'' if low == 1 else 's'} the letter mass at +c or −c is under 50 %: their P rests on little, and "
+             "they are not counted." if low else "")
     return text + (f" {single} more row{' has' if single == 1 else 's have'} answers at one sign only, and no difference."
                    if single else "")
 
@@ -128,8 +131,9 @@ def chosen(runs: list[RunSummary]) -> str:
 
 
 def balance(sweep: SweepSummary) -> str | None:
-    """How often negative steering is the stronger one."""
-    tilts = [tilt for run in sweep.reported if (tilt := run.layer_at_best("tilt")) is not None]
+    """How often negative steering is the stronger one; rows that rest on little letter mass count in none."""
+    tilts = [tilt for run in sweep.reported if (tilt := run.layer_at_best("tilt")) is not None
+             and not run.low_mass(run.reference, -run.reference)]
     if not tilts:
         return None
     tilts = [tilt for tilt in tilts if tilt.has_interval]

@@ -127,4 +127,4 @@ def test_runs_of_different_questions_are_told_apart(summary_of):
 
 def test_too_few_different_questions_are_said_to_be_too_few(summary_of):
     few = summary_of(Sweep(questions=18, both_orders=True))
-    assert findings.headline(few).startswith("Too few questions for an interval (fewer than 10 different ones a row)")
+    assert findings.headline(few).startswith("Fewer than 10 different questions a row: too few")

@@ -67,7 +67,7 @@ def test_questions_that_also_made_the_vector_are_said_to_be_no_test(file_of, tmp
 def test_too_few_questions_are_never_more_than_chance(file_of, tmp_path):
     assert cli.main(["report", str(file_of(Sweep(questions=4))), "-o", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
-    assert "Too few questions for an interval (fewer than 10 different ones a row)" in page and "more than chance" not in page
+    assert "Fewer than 10 different questions a row: too few for an interval" in page and "more than chance" not in page
     assert page.count("too few questions for an interval</span>") == 2 and "[nan" not in page
     cells, best = (pd.read_csv(tmp_path / f"out/tables/{name}.csv") for name in ("cells", "best"))
     assert cells["effect_ci_low"].isna().all() and cells["effect"].notna().all() and best["span_ci_high"].isna().all()
@@ -89,7 +89,14 @@ def test_little_letter_mass_stands_beside_p_in_the_page_and_in_the_paper_s_table
     assert cli.main(["report", str(path), "-o", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")  # one model: no table of sizes
     assert page.count('<span class="low">mass ') == 1 and page.count('<span class="muted">mass ') == 5
-    assert "In 1 of the rows the letter mass at +c or −c is under 50 %" in page
+    assert "of 1 rows" in page and "In 1 more row the letter mass at +c or −c is under 50 %" in page
+    with h5py.File(path, "r+") as file:
+        for run in file["models/small/runs"].values():
+            run["letter_logprob"][:, :, 3] = run["letter_logprob"][:, :, 3] - 5
+    with open_results(path) as results:
+        summary = summarise(results)
+    assert findings.headline(summary).startswith("In all 2 rows with both signs the letter mass")
+    assert findings.balance(summary) is None
     best = pd.read_csv(tmp_path / "out/tables/best.csv").iloc[0]
     masses = ", ".join(f"{100 * best[name]:.0f}" for name in ("baseline_mass", "mass_minus", "mass_plus"))
     assert f"& {masses} \\\\" in (tmp_path / "out/tables/best.tex").read_text()
