@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _CHOICE = re.compile(r"^[^\S\n]*\([A-Z]\)", re.MULTILINE)  # "\n (A) ..." and "\n(A) ..."; one pass over any text
+_BLANK = re.compile(r"\n[^\S\n]*\n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +47,14 @@ def clusters(texts: Sequence[str]) -> Clusters:
 
 
 def _parts(text: str) -> tuple[str, tuple[str, ...]]:
-    """What stands before the first line of choices, and every choice without its letter, in the text's order; white space
-    does not count. Without two such lines the whole text and no choice."""
+    """What stands outside the choices, and every choice without its letter, in the text's order; white space does not
+    count. The last choice ends at a blank line. Without two lines of choices the whole text and no choice."""
     found = list(_CHOICE.finditer(text))
     if len(found) < 2:
         return _squeezed(text), ()
-    ends = [choice.start() for choice in found[1:]] + [len(text)]
-    return (_squeezed(text[:found[0].start()]),
+    blank = _BLANK.search(text, found[-1].end())
+    ends = [choice.start() for choice in found[1:]] + [blank.start() if blank else len(text)]
+    return (_squeezed(f"{text[:found[0].start()]}\n{text[ends[-1]:]}"),
             tuple(_squeezed(text[choice.end():end]) for choice, end in zip(found, ends)))
 
 

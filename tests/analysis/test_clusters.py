@@ -22,6 +22,7 @@ PAIRS = Sweep(models={"small": 10}, questions=20, both_orders=True)
     ([YES_NO, YES_NO.replace("(B) no", "(B) never")], [0, 1]),
     (["Q?\n(A) x\n(B) y\n(C) z", "Q?\n(A) z\n(B) x\n(C) y", "Q?\n(A) x\n(B) y"], [0, 0, 1]),
     (["Q?\n (A) one\nand more\n (B) two", "Q?\n (A) two\n (B) one\nand more", "Q?\n (A) two\nand more\n (B) one"], [0, 0, 1]),
+    ([YES_NO + "\n\nAnswer:", NO_YES + "\n \nAnswer:", YES_NO + "\n\nReply:", YES_NO], [0, 0, 1, 2]),
     (["Yes (A) or no (B)?", "Yes (B) or no (A)?", "Yes (A) or no (B)?"], [0, 1, 0]),
     (["Q?\n(A) only one", "Q?\n(B) only one", ""], [0, 1, 2]),
     (["", ""], [0, 1]),
