@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/error.h"
 #include "base/subprocess.h"
 
 namespace steergrid {
@@ -12,10 +13,13 @@ std::string report_interpreter() {
 }
 
 std::string keeps_from_reports(const std::string& interpreter, double seconds) {
-  const Outcome outcome = run_subprocess({interpreter, "-c", "import steergrid_analysis"}, seconds);
+  constexpr const char* kImport = "import sys; sys.tracebacklimit = 0; import steergrid_analysis.cli";
+  const Outcome outcome = run_subprocess({interpreter, "-c", kImport}, seconds);
   if (outcome.code == 0) return {};
-  if (outcome.code == kNotStarted || outcome.code == kTooLate) return outcome.errors;
-  return "lacks steergrid_analysis";
+  if (outcome.errors.find("No module named 'steergrid_analysis'") != std::string::npos)
+    return "lacks steergrid_analysis";
+  if (outcome.errors.empty()) return fmt::format("ended with {}", outcome.code);
+  return outcome.errors.substr(outcome.errors.rfind('\n') + 1);
 }
 
 }  // namespace steergrid

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace steergrid {
 namespace {
@@ -20,8 +22,23 @@ TEST(ReportInterpreter, AnEmptyVariableIsNone) {
 
 TEST(ReportInterpreter, OneThatCannotBeStartedOrFailsMakesNoReports) {
   EXPECT_EQ(keeps_from_reports("/no/python"), "No such file or directory");
-  EXPECT_EQ(keeps_from_reports("false"), "lacks steergrid_analysis");
+  EXPECT_EQ(keeps_from_reports("false"), "ended with 1");
   EXPECT_EQ(keeps_from_reports("true"), "");  // found in PATH, as report finds it
+}
+
+/// What is said of a Python that says `words` (lines of a shell script's here-document) and ends with `code`.
+std::string obstacle(const std::string& words, int code) {
+  const std::string path = testing::TempDir() + "python";
+  std::ofstream(path) << "#!/bin/sh\ncat >&2 <<'END'\n" << words << "\nEND\nexit " << code << "\n";
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  return keeps_from_reports(path);
+}
+
+TEST(ReportInterpreter, OneThatLacksThePackageIsToldFromOneThatDoesNotWork) {
+  EXPECT_EQ(obstacle("ModuleNotFoundError: No module named 'steergrid_analysis'", 1), "lacks steergrid_analysis");
+  EXPECT_EQ(obstacle("Traceback:\nImportError: libhdf5.so.200: cannot open", 1),
+            "ImportError: libhdf5.so.200: cannot open");
+  EXPECT_EQ(obstacle("python: libpython3.so: no such file", 127), "python: libpython3.so: no such file");
 }
 
 }  // namespace

@@ -100,18 +100,22 @@ def test_a_run_agrees_with_what_is_published_of_it(program, alone, tmp_path):
     assert said.count("\n") == 1 and "expected a list of items, found an object" in said
 
 
-def test_an_answer_that_cannot_be_written_is_no_agreement(program, alone):
+def test_an_answer_that_cannot_be_written_is_no_verdict(program, alone):
     with open("/dev/full", "w") as full:
         command = [program, "verify", alone, "--against", alone]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1 and "standard output: expected to write all of the answer" in done.stderr
+    assert done.returncode == 2 and "standard output: expected to write all of the answer" in done.stderr
 
 
 def test_a_python_that_cannot_compare_is_no_disagreement(program, alone, tmp_path):
-    bare = tmp_path / "python"
+    bare, broken = tmp_path / "python", tmp_path / "broken"
     bare.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S \"$@\"\n")
-    bare.chmod(0o755)
-    for python, why in ((bare, "it lacks the package"), (tmp_path / "none", "No such file or directory")):
+    broken.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path}:$PYTHONPATH exec {sys.executable} \"$@\"\n")
+    (tmp_path / "h5py.py").write_text("raise ImportError('no libhdf5')")
+    for python in (bare, broken):
+        python.chmod(0o755)
+    for python, why in ((bare, "lacks steergrid_analysis"), (broken, "ImportError: no libhdf5"),
+                        (tmp_path / "none", "No such file or directory")):
         command = [program, "verify", alone, "--against", alone]
         done = subprocess.run(command, env={**os.environ, "STEERGRID_PYTHON": str(python)}, capture_output=True, text=True)
         assert done.returncode == 2 and done.stderr.count("\n") == 1 and f"({why})" in done.stderr, done.stderr
