@@ -13,9 +13,10 @@ struct ReportOptions {
 };
 
 [[noreturn]] void report(const ReportOptions& o) {
-  std::vector<std::string> arguments{"report", o.file, "-o", o.folder, "--convention", o.convention};
+  std::vector<std::string> arguments{"report", "--output=" + o.folder, "--convention=" + o.convention};
   // The package checks it: it knows the file's.
   if (!o.coefficient.empty()) arguments.push_back("--coefficient=" + o.coefficient);
+  arguments.insert(arguments.end(), {"--", o.file});
   hand_over(std::move(arguments), {o.file});
 }
 

@@ -96,6 +96,15 @@ def test_report_passes_on_the_coefficient_and_the_convention(sweep, program, tmp
     assert "found 123, at --coefficient" in call(program, "report", s.output, "--coefficient", "123", code=2)
 
 
+def test_report_takes_a_file_that_looks_like_an_option(sweep, program, tmp_path):
+    s = sweep()
+    s.must_run(1)
+    (tmp_path / "-x.h5").write_bytes(s.output.read_bytes())
+    command = [program, "report", "--coefficient", "123", "--", "-x.h5"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "found 123, at --coefficient" in done.stderr, done.stderr
+
+
 def test_coefficient_zero_holds_the_baselines_bits(sweep):
     s = sweep()
     s.must_run(1)
