@@ -35,10 +35,9 @@ class _Comparison:
     def __init__(self, found: RunAgreement, ours: RunRows):
         self.found, self.ours = found, ours
         letters = ours.coords["letter"]
-        with h5.naming(ours.file):
-            if not set(LETTERS) <= set(letters):
-                raise ResultFileError(f"expected the letters A and B, found {h5.one_line(', '.join(letters))}, "
-                                      f"at {ours.group.name}/letter")
+        if not set(LETTERS) <= set(letters):
+            raise ResultFileError(f"expected the letters A and B, found {h5.one_line(', '.join(letters))}, "
+                                  f"at {h5.where(ours.group, 'letter')}")
         self._letters = [letters.index(letter) for letter in LETTERS]
         place = {letter: index for index, letter in enumerate(self._letters)}
         matching = ours.letters_at("matching_letter").tolist()
@@ -73,11 +72,11 @@ class _Comparison:
         """The run's log-probabilities [question, letter] of a published cell, and which rows are done."""
         ours = self.ours
         if cell.multiplier == 0:
-            return ours.whole(ours.array("baseline_logprob")), ours.done
+            return h5.whole(ours.array("baseline_logprob")), ours.done
         layer, coefficient = self._layers.get(cell.layer), self._coefficients.get(cell.multiplier)
         if layer is None or coefficient is None:
             return None
-        return ours.whole(ours.array("letter_logprob"), (slice(None), layer, coefficient)), ours.steered
+        return h5.whole(ours.array("letter_logprob"), (slice(None), layer, coefficient)), ours.steered
 
     def _see(self, cell: Cell, rows: np.ndarray, ours: np.ndarray, items: Items, places: np.ndarray) -> None:
         theirs = items.probability[places]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import metrics
+from . import h5, metrics
 from .agreement import RunAgreement, differs, probabilities, probability_distance
 from .pairing import NotCompared, Pairing, leftovers, pair, slabs, undone
 from .rows import RUN_ARRAYS, RunRows
@@ -72,14 +72,14 @@ class _Comparison:
         """Compares one array in the rows that belong together."""
         dims = RUN_ARRAYS[array][1]
         handles = [side.array(array) for side in self.sides]
-        row_bytes = max(side.row_bytes(handle) for side, handle in zip(self.sides, handles))
+        row_bytes = max(map(h5.row_bytes, handles))
         baseline = array.startswith("baseline")
         scores = _MeanScores([len(self.names[dim]) for dim in dims[1:-1]])
         before = self.found.different
         for part in slabs(len(rows.ours), row_bytes):
             index = (rows.ours[part], rows.theirs[part])
-            cells = [_selected(side.read(handle, at), dims[1:], self.axes, which)
-                     for side, handle, at, which in zip(self.sides, handles, index, ("ours", "theirs"))]
+            cells = [_selected(h5.rows(handle, at), dims[1:], self.axes, which)
+                     for handle, at, which in zip(handles, index, ("ours", "theirs"))]
             if "letter" in dims:
                 scores.add(*[self._scores(cell, side, at) for side, (cell, at) in enumerate(zip(cells, index))])
                 cells = [np.take(cell, places, axis=-1)

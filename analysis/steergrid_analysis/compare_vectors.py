@@ -6,22 +6,13 @@ where its units are done in both files. Arrays are read in slabs. Called by veri
 
 from __future__ import annotations
 
-import dataclasses
-
 import h5py
 import numpy as np
 
+from . import h5
 from .agreement import VectorAgreement, differs, relative_distances, row_cosines
 from .pairing import Left, NotCompared, Pairing, left, leftovers, pair, slabs, undone
 from .rows import BLOCK_ARRAYS, VECTOR_ARRAYS, Rows, VectorRows
-
-
-@dataclasses.dataclass(frozen=True)
-class _Side:
-    """An array of one of the two files."""
-
-    group: Rows
-    array: h5py.Dataset
 
 
 def compare_vectors(model: str, name: str, ours: VectorRows, theirs: VectorRows) -> tuple[VectorAgreement, list[NotCompared]]:
@@ -41,13 +32,13 @@ def compare_vectors(model: str, name: str, ours: VectorRows, theirs: VectorRows)
     return found, missing
 
 
-def _sides(ours: Rows, theirs: Rows, name: str, dims: tuple[str, ...]) -> tuple[_Side, _Side]:
-    return tuple(_Side(side, side.dataset(name, "f", dims)) for side in (ours, theirs))
+def _sides(ours: Rows, theirs: Rows, name: str, dims: tuple[str, ...]) -> list[h5py.Dataset]:
+    return [side.dataset(name, "f", dims) for side in (ours, theirs)]
 
 
-def _other_widths(sides: tuple[_Side, _Side]) -> list[Left]:
+def _other_widths(sides: list[h5py.Dataset]) -> list[Left]:
     """Both hidden sizes where they differ: such vectors belong to other models."""
-    widths = [side.array.shape[-1] for side in sides]
+    widths = [side.shape[-1] for side in sides]
     return [] if widths[0] == widths[1] else [left([width]) for width in widths]
 
 
@@ -55,8 +46,8 @@ def _compare_vector(found: VectorAgreement, ours: VectorRows, theirs: VectorRows
     names = ours.layer[layers.ours]
     for array, dims in VECTOR_ARRAYS.items():
         sides = _sides(ours, theirs, array, dims)
-        for part in slabs(len(layers.ours), _row_bytes(sides)):
-            a, b = (side.group.read(side.array, index[part]) for side, index in zip(sides, (layers.ours, layers.theirs)))
+        for part in slabs(len(layers.ours), max(map(h5.row_bytes, sides))):
+            a, b = (h5.rows(side, index[part]) for side, index in zip(sides, (layers.ours, layers.theirs)))
             rows = (a, b) if "hidden" in dims else (a[:, None], b[:, None])
             _see(found, array, *rows, names[part])
             if array == "mean":
@@ -91,7 +82,7 @@ def _compare_activations(found: VectorAgreement, ours: VectorRows, theirs: Vecto
     pairs = pairs.where(done[0] & done[1])  # what is not done is told of the blocks
     stored = ours.activations, theirs.activations
     layers = pair(*[side.layer.tolist() for side in stored])
-    sides = tuple(_Side(side, side.array()) for side in stored)
+    sides = [side.array() for side in stored]
     if stored[0].member != stored[1].member or _other_widths(sides):
         return missing + [NotCompared(where, "activations of another shape", *[left([1], named=False)] * 2)]
     _compare_rows(found, "activations", sides, pairs, layers, stored[0].layer, True)
@@ -99,12 +90,12 @@ def _compare_activations(found: VectorAgreement, ours: VectorRows, theirs: Vecto
     return missing
 
 
-def _compare_rows(found: VectorAgreement, array: str, sides: tuple[_Side, _Side], rows: Pairing, layers: Pairing,
+def _compare_rows(found: VectorAgreement, array: str, sides: list[h5py.Dataset], rows: Pairing, layers: Pairing,
                   names: np.ndarray, hidden: bool) -> None:
     """Arrays [row, ..., layer, hidden] or [row, layer]."""
     axis = -2 if hidden else -1
-    for part in slabs(len(rows.ours), _row_bytes(sides)):
-        a, b = (np.take(side.group.read(side.array, index[part]), places, axis=axis)
+    for part in slabs(len(rows.ours), max(map(h5.row_bytes, sides))):
+        a, b = (np.take(h5.rows(side, index[part]), places, axis=axis)
                 for side, index, places in zip(sides, (rows.ours, rows.theirs), (layers.ours, layers.theirs)))
         _see(found, array, *((a, b) if hidden else (a[..., None], b[..., None])), names[layers.ours])
 
@@ -124,7 +115,3 @@ def _see(found: VectorAgreement, array: str, ours: np.ndarray, theirs: np.ndarra
         if not np.isnan(value):
             found.by_layer[layer] = max(value, found.by_layer.get(layer, 0.0))
     found.distance.see(by_layer, layer=layers.tolist(), array=array)
-
-
-def _row_bytes(sides: tuple[_Side, _Side]) -> int:
-    return max(side.group.row_bytes(side.array) for side in sides)

@@ -86,14 +86,15 @@ class ResultFile:
         self._file.close()
 
     def _check_format(self, path) -> None:
-        with h5.reading("/"):
+        with h5.reading(self._file):
             ours = "format_version" in self._file.attrs and "sched" in self._file and "models" in self._file
         if not ours:
             raise ResultFileError("expected a SteerGrid result file, found an HDF5 file without "
                                   f"/@format_version, /sched or /models, at {h5.one_line(str(path))}")
         version = h5.attribute_int(self._file, "format_version")
         if version != FORMAT_VERSION:
-            raise ResultFileError(f"expected format version {FORMAT_VERSION}, found {version}, at /@format_version")
+            raise ResultFileError(f"expected format version {FORMAT_VERSION}, found {version}, at "
+                                  f"{h5.where(self._file, '@format_version')}")
 
     def _read_plan(self) -> dict[str, dict[str, dict[str, np.ndarray]]]:
         """model -> 'vectors' | 'runs' -> name -> units that fill it, everything in the order of the units."""
@@ -120,7 +121,7 @@ class ResultFile:
         total = self.units.sizes["unit"]
         if index.size and (index.min() < 0 or index.max() >= total):
             raise ResultFileError(f"expected unit numbers from 0 to {total - 1}, found {index.min()} to {index.max()}, "
-                                  f"at {group.name}/{name}")
+                                  f"at {h5.where(group, name)}")
         return index
 
     @property
@@ -189,33 +190,30 @@ class ResultFile:
 
         Attributes: behavior, vectors, positions, coefficient_unit."""
         rows = self.run_rows(model, name)
-        read = {field: rows.letters_at(field) if field.endswith("_letter") else rows.whole(rows.array(field))
+        read = {field: rows.letters_at(field) if field.endswith("_letter") else h5.whole(rows.array(field))
                 for field in RUN_ARRAYS}
         data = {field: (RUN_ARRAYS[field][1], values) for field, values in read.items()}
         data["text"] = (("question",), np.array(rows.text, dtype=object))
         return _masked(xr.Dataset(data, rows.coords, attrs=rows.attributes), rows.done)
 
-    def run_rows(self, model: str, name: str, file: str = "") -> RunRows:
-        """The same evaluation, its arrays left on disk; errors name `file`."""
-        with h5.naming(file):
-            group = h5.group(h5.group(self._place(model), "runs"), name)
-            index = self._unit_index(group, "question_unit")
-            done = self.units["state"].values[index] == DONE
-            steered = done & (self.units["flags"].values[index] & FLAG_BASELINE_ONLY == 0)
-            attributes = self._texts(group, "behavior", "vectors", "positions", "coefficient_unit")
-            return open_run(group, done, steered, attributes, file)
+    def run_rows(self, model: str, name: str) -> RunRows:
+        """The same evaluation, its arrays left on disk."""
+        group = h5.group(h5.group(self._place(model), "runs"), name)
+        index = self._unit_index(group, "question_unit")
+        done = self.units["state"].values[index] == DONE
+        steered = done & (self.units["flags"].values[index] & FLAG_BASELINE_ONLY == 0)
+        return open_run(group, done, steered, self._texts(group, "behavior", "vectors", "positions", "coefficient_unit"))
 
-    def vector_rows(self, model: str, name: str, file: str = "") -> VectorRows:
-        """A vector source with its blocks and activations, its arrays left on disk; errors name `file`."""
-        with h5.naming(file):
-            place = self._place(model)
-            group = h5.group(h5.group(place, "vectors"), name)
-            units = self._unit_index(group, "block_unit")
-            blocks = [(int(self.units["first"].values[unit]), int(self.units["count"].values[unit])) for unit in units]
-            stored = h5.group(place, "activations") if h5.holds(place, "activations") else None
-            activations = h5.group(stored, name) if stored is not None and h5.holds(stored, name) else None
-            return open_vectors(group, h5.attribute_int(place, "n_layers"), bool(self._done(group, "vectors_unit").all()),
-                                blocks, self._done(group, "block_unit"), activations, file)
+    def vector_rows(self, model: str, name: str) -> VectorRows:
+        """A vector source with its blocks and activations, its arrays left on disk."""
+        place = self._place(model)
+        group = h5.group(h5.group(place, "vectors"), name)
+        units = self._unit_index(group, "block_unit")
+        blocks = [(int(self.units["first"].values[unit]), int(self.units["count"].values[unit])) for unit in units]
+        stored = h5.group(place, "activations") if h5.holds(place, "activations") else None
+        activations = h5.group(stored, name) if stored is not None and h5.holds(stored, name) else None
+        return open_vectors(group, h5.attribute_int(place, "n_layers"), bool(self._done(group, "vectors_unit").all()),
+                            blocks, self._done(group, "block_unit"), activations)
 
     def coefficients(self, model: str, name: str) -> np.ndarray:
         """The coefficients of a run, [coefficient] f64, in the order of the user's list."""

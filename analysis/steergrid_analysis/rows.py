@@ -26,31 +26,14 @@ BLOCK_ARRAYS = {"block_sums": ("block", "layer", "hidden"), "block_norm_sums": (
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """A group with labelled axes. `file` is what errors call it where two files are read, else empty."""
+    """A group with labelled axes."""
 
     group: h5py.Group
     lengths: dict[str, int | None]  # by axis; None: any
-    file: str
 
     def dataset(self, name: str, kinds: str, dims: tuple[str, ...]) -> h5py.Dataset:
         """An array over the axes `dims`, unread. Throws ResultFileError."""
-        with h5.naming(self.file):
-            return h5.dataset(self.group, name, kinds, tuple(self.lengths[dim] for dim in dims))
-
-    def whole(self, checked: h5py.Dataset, part: tuple = ()) -> np.ndarray:
-        """All of an array of this group, or of a part of it. Throws ResultFileError."""
-        with h5.naming(self.file), h5.reading(checked.name):
-            return checked[part]
-
-    def row_bytes(self, checked: h5py.Dataset) -> int:
-        """Bytes of one row of an array of this group. Throws ResultFileError where nobody should hold one in memory."""
-        with h5.naming(self.file):
-            return h5.row_bytes(checked)
-
-    def read(self, checked: h5py.Dataset, index: np.ndarray) -> np.ndarray:
-        """Rows of an array of this group, [len(index), ...]. Throws ResultFileError."""
-        with h5.naming(self.file):
-            return h5.rows(checked, index)
+        return h5.dataset(self.group, name, kinds, tuple(self.lengths[dim] for dim in dims))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +52,11 @@ class RunRows(Rows):
 
     def letters_at(self, name: str) -> np.ndarray:
         """matching_letter or other_letter, [question] index into the letters, -1: none of them."""
-        index = self.whole(self.array(name))
+        index = h5.whole(self.array(name))
         letters = self.lengths["letter"]
-        with h5.naming(self.file):
-            if index.size and (index.min() < -1 or index.max() >= letters):
-                raise ResultFileError(f"expected letters from -1 to {letters - 1}, found {index.min()} to {index.max()}, "
-                                      f"at {self.group.name}/{name}")
+        if index.size and (index.min() < -1 or index.max() >= letters):
+            raise ResultFileError(f"expected letters from -1 to {letters - 1}, found {index.min()} to {index.max()}, "
+                                  f"at {h5.where(self.group, name)}")
         return index
 
 
@@ -109,24 +91,26 @@ class ActivationRows(Rows):
         return self.dataset("activations", "f", ("pair", "member", "layer", "hidden"))
 
 
-def open_run(group: h5py.Group, done: np.ndarray, steered: np.ndarray, attributes: dict[str, str], file: str) -> RunRows:
+def open_run(group: h5py.Group, done: np.ndarray, steered: np.ndarray, attributes: dict[str, str]) -> RunRows:
     """The axes of a run, checked: a grid must not repeat a label, and coefficients are numbers. Throws ResultFileError."""
     coords = {"question": h5.array(group, "question", "iu", (None,)), "layer": h5.array(group, "layer", "iu", (None,)),
               "coefficient": h5.array(group, "coefficient", "f", (None,)), "letter": h5.strings(group, "letter", None)}
     for name in ("layer", "coefficient", "letter"):
         if len(set(list(coords[name]))) < len(coords[name]):
-            raise ResultFileError(f"expected distinct values, found repeated ones, at {group.name}/{name}")
+            raise ResultFileError(f"expected distinct values, found repeated ones, at {h5.where(group, name)}")
     if not np.isfinite(coords["coefficient"]).all():
-        raise ResultFileError(f"expected finite coefficients, found one that is not, at {group.name}/coefficient")
+        raise ResultFileError("expected finite coefficients, found one that is not, at "
+                              f"{h5.where(group, 'coefficient')}")
     lengths = {dim: len(values) for dim, values in coords.items()}
     if done.size != lengths["question"]:
-        raise ResultFileError(f"expected {lengths['question']} rows, found {done.size}, at {group.name}/question_unit")
+        raise ResultFileError(f"expected {lengths['question']} rows, found {done.size}, at "
+                              f"{h5.where(group, 'question_unit')}")
     text = h5.strings(group, "text", lengths["question"])
-    return RunRows(group, lengths, file, coords, text, attributes, done, steered)
+    return RunRows(group, lengths, coords, text, attributes, done, steered)
 
 
 def open_vectors(group: h5py.Group, layers: int, done: bool, blocks: list[tuple[int, int]], blocks_done: np.ndarray,
-                 activations: h5py.Group | None, file: str) -> VectorRows:
+                 activations: h5py.Group | None) -> VectorRows:
     """The axes of a vector source; `blocks` must lie within its pairs. Throws ResultFileError."""
     layer = h5.array(group, "layer", "iu", (layers,))
     questions = h5.strings(group, "question", None)
@@ -134,17 +118,18 @@ def open_vectors(group: h5py.Group, layers: int, done: bool, blocks: list[tuple[
     for first, count in blocks:
         if first < 0 or count < 0 or first + count > len(questions):
             raise ResultFileError(f"expected blocks within {len(questions)} pairs, found pairs {first} to "
-                                  f"{first + count - 1}, at {group.name}/block_unit")
+                                  f"{first + count - 1}, at {h5.where(group, 'block_unit')}")
     taken = sorted(blocks)
     if any(first + count > after for (first, count), (after, _) in zip(taken, taken[1:])):
-        raise ResultFileError(f"expected blocks that share no pair, found some that do, at {group.name}/block_unit")
+        raise ResultFileError("expected blocks that share no pair, found some that do, at "
+                              f"{h5.where(group, 'block_unit')}")
     lengths = {"layer": layers, "hidden": None, "block": len(blocks)}
-    stored = None if activations is None else _open_activations(activations, len(questions), file)
-    return VectorRows(group, lengths, file, layer, list(zip(questions, *texts)), done, blocks, blocks_done, stored)
+    stored = None if activations is None else _open_activations(activations, len(questions))
+    return VectorRows(group, lengths, layer, list(zip(questions, *texts)), done, blocks, blocks_done, stored)
 
 
-def _open_activations(group: h5py.Group, pairs: int, file: str) -> ActivationRows:
+def _open_activations(group: h5py.Group, pairs: int) -> ActivationRows:
     member = h5.strings(group, "member", None)
     layer = h5.array(group, "layer", "iu", (None,))
     lengths = {"pair": pairs, "member": len(member), "layer": layer.size, "hidden": None}
-    return ActivationRows(group, lengths, file, member, layer)
+    return ActivationRows(group, lengths, member, layer)

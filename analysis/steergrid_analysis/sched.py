@@ -63,13 +63,14 @@ def read_units(sched: h5py.Group) -> xr.Dataset:
     missing = [name for name in needed if name not in (records.dtype.names or ())]
     if missing:
         raise ResultFileError(f"expected records with the fields {', '.join(needed)}, found none of the name "
-                              f"{', '.join(missing)}, at /sched/units")
+                              f"{', '.join(missing)}, at {h5.where(sched, 'units')}")
     data = {name: (("unit",), records[name].astype(np.int64)) for name in needed}
     for name in ("kind", "model", "target", "first", "count"):
         data[name] = (("unit",), h5.array(sched, name, "iu", (total,)).astype(np.int64))
     state = data["state"][1]
     if total and (state.min() < 0 or state.max() >= len(STATES)):
-        raise ResultFileError(f"expected states from 0 to {len(STATES) - 1}, found {state.max()}, at /sched/units")
+        raise ResultFileError(f"expected states from 0 to {len(STATES) - 1}, found {state.max()}, "
+                              f"at {h5.where(sched, 'units')}")
     message = h5.array(sched, "message", "u", (total, None))
     texts = [row.astype(np.uint8).tobytes().split(b"\0", 1)[0].decode("utf-8", "replace") for row in message]
     data["message"] = (("unit",), np.array(texts, dtype=object))

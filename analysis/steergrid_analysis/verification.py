@@ -1,20 +1,16 @@
 """What holding one result against another has found, and what that amounts to.
 
-The records that verify_files.py and verify_folder.py fill and verify_text.py tells of, with the verdict; and a result file
-under verification, whose errors say which of two files they are about. Compares nothing itself.
+The records that verify_files.py and verify_folder.py fill and verify_text.py tells of, with the verdict. Compares
+nothing itself.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import enum
-from collections.abc import Callable
 
-from . import h5
 from .agreement import RunAgreement, VectorAgreement
 from .pairing import NotCompared
-from .results import ResultFile, open_results
 
 
 class Verdict(enum.Enum):
@@ -65,22 +61,3 @@ class Verification:
     @property
     def passed(self) -> bool:
         return self.verdict in (Verdict.SAME, Verdict.WITHIN)
-
-
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One of two files that are open, and what it is called."""
-
-    file: ResultFile
-    path: str
-
-    def ask(self, question: Callable, *arguments):
-        """question(file, ...); an error names the file."""
-        with h5.naming(self.path):
-            return question(self.file, *arguments)
-
-
-def opened(stack: contextlib.ExitStack, path: str) -> Side:
-    """A result file, open until the stack is left. Throws ResultFileError."""
-    with h5.naming(path):
-        return Side(stack.enter_context(open_results(path)), path)

@@ -6,7 +6,6 @@ compare_runs.py). Whatever only one of the two has is counted. Neither file is t
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from .compare_runs import compare_run
 from .compare_vectors import compare_vectors
 from .h5 import ResultFileError, one_line
 from .pairing import leftovers, pair
-from .results import ResultFile
-from .verification import Fact, Side, Verification, opened
+from .results import ResultFile, open_results
+from .verification import Fact, Verification
 
 _DEPTH = 4  # of a run identity; what lies deeper is compared as it is
 
@@ -26,9 +25,9 @@ def verify_files(path: str, other: str, tolerance: float | None = None) -> Verif
 
     Throws ResultFileError."""
     found = Verification(path, other, tolerance)
-    with contextlib.ExitStack() as stack:
-        sides = [opened(stack, one) for one in (path, other)]
-        names = [side.ask(ResultFile.models) for side in sides]
+    with open_results(path) as ours, open_results(other) as theirs:
+        sides = [ours, theirs]
+        names = [side.models() for side in sides]
         models = pair(*names)
         both = [names[0][index] for index in models.ours]
         found.facts = [_plan_fact(sides), _identity_fact(sides, both)]
@@ -38,32 +37,32 @@ def verify_files(path: str, other: str, tolerance: float | None = None) -> Verif
     return found
 
 
-def _verify_model(found: Verification, model: str, sides: list[Side]) -> None:
+def _verify_model(found: Verification, model: str, sides: list[ResultFile]) -> None:
     for kind, names_of, open_rows, compare, into in (
             ("vector sources", ResultFile.vectors_of, ResultFile.vector_rows, compare_vectors, found.vectors),
             ("runs", ResultFile.runs_of, ResultFile.run_rows, compare_run, found.runs)):
-        names = [side.ask(names_of, model) for side in sides]
+        names = [names_of(side, model) for side in sides]
         paired = pair(*names)
         found.not_compared += leftovers(model, kind, paired)
         for name in (names[0][index] for index in paired.ours):
-            agreement, missing = compare(model, name, *[side.ask(open_rows, model, name, side.path) for side in sides])
+            agreement, missing = compare(model, name, *[open_rows(side, model, name) for side in sides])
             into.append(agreement)
             found.not_compared += missing
 
 
-def _plan_fact(sides: list[Side]) -> Fact:
+def _plan_fact(sides: list[ResultFile]) -> Fact:
     """Fingerprints decide; where they differ, the lines of both plans say in what."""
-    prints = tuple(one_line(side.ask(lambda file: file.head.plan_fingerprint), 40) for side in sides)
+    prints = tuple(one_line(side.head.plan_fingerprint, 40) for side in sides)
     if prints[0] == prints[1]:
         return Fact("plan", True, prints[:1])
-    texts = [side.ask(ResultFile.plan_text) for side in sides]
+    texts = [side.plan_text() for side in sides]
     return Fact("plan", False, prints, _differences(*[dict(line.partition(": ")[::2] for line in text.splitlines())
                                                       for text in texts]))
 
 
-def _identity_fact(sides: list[Side], models: Sequence[str]) -> Fact:
+def _identity_fact(sides: list[ResultFile], models: Sequence[str]) -> Fact:
     """Backend, instruction set, GEMM library; of the models in both files dtype, degree and checkpoint."""
-    flat = [side.ask(_identity, models) for side in sides]
+    flat = [_identity(side, models) for side in sides]
     for key in {key for one in flat for key in one if key.startswith("isa.")}:
         if not all(key in one for one in flat):  # a dtype that only one side computes with
             for one in flat:
@@ -87,7 +86,8 @@ def _identity(file: ResultFile, models: Sequence[str]) -> dict[str, str]:
                       f"{model}.tensor_parallel": str(facts.tensor_parallel), f"{model}.checkpoint": facts.identity}
             found |= _flat(own, f"{model}.") if isinstance(own, dict) else {}
     except RecursionError as error:
-        raise ResultFileError("expected a run identity of a few levels, found hundreds, at /@run_identity") from error
+        raise ResultFileError("expected a run identity of a few levels, found hundreds, at /@run_identity of "
+                              f"{one_line(file.head.path)}") from error
     return found
 
 

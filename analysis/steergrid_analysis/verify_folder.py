@@ -6,14 +6,12 @@ not comparable by kind. Nothing of either side is trusted. Called by cli.py.
 
 from __future__ import annotations
 
-import contextlib
-
 from .compare_published import compare_behavior
 from .h5 import ResultFileError, one_line
 from .pairing import Left, NotCompared, leftovers, pair
 from .published import open_folder
-from .results import ResultFile
-from .verification import Fact, Verification, opened
+from .results import open_results
+from .verification import Fact, Verification
 
 TOLERANCE = 1e-4  # two float32 runs of the authors' own differ by up to 1.6e-5 in a probability
 
@@ -28,19 +26,18 @@ def verify_folder(path: str, folder: str, tolerance: float | None = None, model:
     tolerance = TOLERANCE if tolerance is None else tolerance
     found = Verification(path, folder, tolerance)
     published = open_folder(folder, size)
-    with contextlib.ExitStack() as stack:
-        side = opened(stack, path)
-        model = _chosen_model(side.ask(ResultFile.models), model)
-        dtype = side.ask(ResultFile.model, model).dtype
+    with open_results(path) as results:
+        model = _chosen_model(results.models(), model)
+        dtype = results.model(model).dtype
         comparable = sum(map(len, published.cells.values()))
         total = comparable + sum(published.others.values())
         size = one_line(published.model_size, 40)
         found.facts = [Fact("model", None, (f"{model}, {one_line(dtype, 40)}",
                                             f"published: {size}, {comparable} of {total} files are comparable"))]
-        runs = side.ask(ResultFile.runs_of, model)
+        runs = results.runs_of(model)
         chosen = _chosen_runs(runs, list(published.cells), run)
         for name, behavior in chosen.items():
-            rows = side.ask(ResultFile.run_rows, model, name, path)
+            rows = results.run_rows(model, name)
             agreement, missing = compare_behavior(model, name, rows, published.cells[behavior])
             found.runs.append(agreement)
             found.not_compared += missing

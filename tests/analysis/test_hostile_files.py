@@ -60,7 +60,7 @@ def test_another_format_version_is_named(file_of):
     path = file_of()
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = 99
-    assert "expected format version 2, found 99, at /@format_version" == error_of(path)
+    assert f"expected format version 2, found 99, at /@format_version of {path}" == error_of(path)
 
 
 @pytest.mark.parametrize("name", ["sched/units", "sched/kind", "spec/yaml", "models/small/runs/refusal/letter_logprob",
@@ -153,8 +153,9 @@ def test_values_beyond_all_reason_are_left_out_and_can_still_be_drawn(file_of, t
     ("layer", np.zeros(6, "i4"), "repeated"), ("coefficient", np.array([0, 1, np.nan, 2, 3.0]), "finite"),
     ("coefficient", np.ones(5), "repeated")])
 def test_axes_that_make_no_grid_are_named(file_of, name, values, part):
-    message = error_of(replaced(file_of(), f"models/small/runs/refusal/{name}", values))
-    assert part in message and message.endswith(name)
+    path = file_of()
+    message = error_of(replaced(path, f"models/small/runs/refusal/{name}", values))
+    assert part in message and message.endswith(f"{name} of {path}")
 
 
 def test_random_damage_never_ends_in_anything_but_a_result_or_a_clear_error(file_of):

@@ -10,7 +10,7 @@ import xarray as xr
 
 import made_up
 from made_up import BLOCKED, EVALUATE, EXTRACT, FAILED, VECTORS, Sweep
-from steergrid_analysis import ResultFileError, open_results
+from steergrid_analysis import ResultFileError, h5, open_results
 
 
 def test_the_head_says_what_ran(file_of):
@@ -126,7 +126,7 @@ def test_writing_the_same_sweep_twice_gives_the_same_numbers(tmp_path):
 def test_rows_come_in_the_order_in_which_they_are_asked_for(file_of, index):
     with open_results(file_of()) as results:
         rows = results.run_rows("small", "refusal")
-        found = rows.read(rows.array("letter_logprob"), np.array(index, dtype=np.int64))
+        found = h5.rows(rows.array("letter_logprob"), np.array(index, dtype=np.int64))
         assert np.array_equal(found, results.run("small", "refusal")["letter_logprob"].values[index])
 
 
@@ -142,9 +142,9 @@ def test_rows_know_what_is_done_and_what_could_be_steered(file_of):
     assert vectors.pairs[5] == ("question 5", "matching_text 5", "other_text 5") and vectors.activations is None
 
 
-def test_where_two_files_are_read_an_error_says_which(file_of):
+def test_an_error_says_which_file_is_meant(file_of):
     path = file_of()
     with h5py.File(path, "r+") as file:
         del file["models/small/runs/refusal/layer"]
-    with open_results(path) as results, pytest.raises(ResultFileError, match="refusal/layer of the other$"):
-        results.run_rows("small", "refusal", "the other")
+    with open_results(path) as results, pytest.raises(ResultFileError, match=f"refusal/layer of {path}$"):
+        results.run_rows("small", "refusal")

@@ -50,6 +50,14 @@ def test_a_damaged_array_is_named_with_the_file_it_is_in(twins, refused, name, v
     assert part in line and line.endswith(f" of {paths[damaged]}")
 
 
+def test_a_damaged_file_is_named_whatever_its_name(twins, refused, tmp_path, monkeypatch):
+    ours, theirs = twins()
+    theirs.rename(tmp_path / "small")
+    monkeypatch.chdir(tmp_path)
+    replaced("small", f"{RUN}/layer", np.zeros(6, "i4"))
+    assert refused(ours, "--against", "small").endswith(f"/{RUN}/layer of small")
+
+
 def test_files_that_are_no_results_are_refused_whichever_side_they_are_on(file_of, refused, tmp_path):
     ours, text = file_of(), tmp_path / "text.h5"
     text.write_text("<html>" * 100)
