@@ -26,9 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except (ResultFileError, NoSuchCoefficient, OSError, MemoryError) as error:
-        found = str(error) or "expected input that fits into memory, found more"
-        print(f"steergrid {options.verb}: error: {one_line(found, 500)}", file=sys.stderr)
-        return 2
+        return _refused(options, str(error) or "expected input that fits into memory, found more")
+    except Exception as error:
+        if options.verb != "verify":
+            raise
+        return _refused(options, f"expected an answer, found {type(error).__name__}: {error}")  # 1 would be a verdict
+
+
+def _refused(options: argparse.Namespace, why: str) -> int:
+    print(f"steergrid {options.verb}: error: {one_line(why, 500)}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +66,7 @@ def _add_verify(commands) -> None:
     sub.add_argument("--tolerance", type=_probability, metavar="P",
                      help="how far probabilities may differ (default: not a bit; with a folder 1e-4)")
     sub.add_argument("--model", help="with a folder: the model to hold against it (default: the only one)")
-    sub.add_argument("--run", help="with a folder: the run to hold against it (default: those with the name of a behavior)")
+    sub.add_argument("--run", help="with a folder: the run to hold against it (default: those that add a behavior's vector)")
     sub.add_argument("--size", help="with a folder: of which model, as its files name it: 7b (default: the only one)")
     sub.add_argument("--json", action="store_true", help="as JSON")
     sub.set_defaults(command=_verify, verb="verify")
@@ -83,9 +90,12 @@ def _coefficient(text: str) -> float:
 
 
 def _probability(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a difference of probabilities from 0 to 1, found {text}")
+        raise argparse.ArgumentTypeError(f"expected a difference of probabilities from 0 to 1, found {one_line(text)}")
     return value
 
 
@@ -97,7 +107,7 @@ def _summarised(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    """0: the same bits or within the tolerance; 1: not, or nothing to compare."""
+    """0: the same bits or within the tolerance; 1: not, or nothing to compare; 2: an answer that nobody can read."""
     from . import verify_files, verify_folder, verify_text  # a report needs none of them
     if os.path.isdir(options.against):
         found = verify_folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run,
@@ -107,13 +117,12 @@ def _verify(options: argparse.Namespace) -> int:
                               f"names decide, at {one_line(options.against)}")
     else:
         found = verify_files.verify_files(options.file, options.against, options.tolerance)
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         print(verify_text.as_json(found) if options.json else verify_text.as_text(found), flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at its end
-        print("steergrid verify: standard output: expected to write all of the answer, found "
-              f"{error.strerror}", file=sys.stderr)
-        return 1
+        return _refused(options, f"standard output: expected to write all of the answer, found {error.strerror}")
     return 0 if found.passed else 1
 
 

@@ -1,5 +1,8 @@
 """What `verify` says of bad input: one line that says expected, found, where and in which of the two; status 2."""
 
+import io
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -143,7 +146,25 @@ def test_a_tolerance_is_a_difference_of_probabilities(twins, tolerance, capsys):
     ours, theirs = twins()
     with pytest.raises(SystemExit) as ended:
         cli.main(["verify", str(ours), "--against", str(theirs), f"--tolerance={tolerance}"])
-    assert ended.value.code == 2 and "--tolerance" in capsys.readouterr().err
+    assert ended.value.code == 2 and "--tolerance: expected a difference of prob" in capsys.readouterr().err
+
+
+def test_a_failure_is_one_line_and_no_verdict(twins, capsys, monkeypatch):
+    ours, theirs = twins()
+    monkeypatch.setattr("steergrid_analysis.verify_files.compare_run", lambda *_: 1 // 0)
+    assert cli.main(["verify", str(ours), "--against", str(theirs)]) == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert line == "steergrid verify: error: expected an answer, found ZeroDivisionError: integer division or modulo by zero"
+
+
+def test_a_terminal_without_the_texts_letters_gets_escapes(twins, monkeypatch):
+    ours, theirs = twins()
+    for path in (ours, theirs):
+        changed(path, f"{RUN}/text", lambda texts: np.array([f"où {i}" for i in range(12)], dtype=object))
+    changed(theirs, f"{RUN}/letter_logprob", lambda values: values - 0.1)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert cli.main(["verify", str(ours), "--against", str(theirs)]) == 1
+    assert b"question 'o\\xf9 " in sys.stdout.buffer.getvalue()
 
 
 def test_bits_are_compared_not_values():
