@@ -25,7 +25,7 @@ class Fact:
     """What a result is, beside its numbers. `differences`: (what, in the results, in the other)."""
 
     name: str
-    same: bool | None  # None: cannot be the same, as it is said of things of two kinds
+    same: bool | None  # None: nobody can say
     said: tuple[str, ...]  # one text where both are the same, else one a side
     differences: tuple[tuple[str, str, str], ...] = ()
 

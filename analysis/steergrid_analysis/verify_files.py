@@ -51,13 +51,14 @@ def _verify_model(found: Verification, model: str, sides: list[ResultFile]) -> N
 
 
 def _plan_fact(sides: list[ResultFile]) -> Fact:
-    """Fingerprints decide; where they differ, the lines of both plans say in what."""
+    """Fingerprints decide; where they differ or are not recorded, the lines of both plans say in what."""
     prints = tuple(one_line(side.head.plan_fingerprint, 40) for side in sides)
-    if prints[0] == prints[1]:
+    recorded = "not recorded" not in prints
+    if recorded and prints[0] == prints[1]:
         return Fact("plan", True, prints[:1])
-    texts = [side.plan_text() for side in sides]
-    return Fact("plan", False, prints, _differences(*[dict(line.partition(": ")[::2] for line in text.splitlines())
-                                                      for text in texts]))
+    lines = [dict(line.partition(": ")[::2] for line in side.plan_text().splitlines()) for side in sides]
+    differences = _differences(*lines)
+    return Fact("plan", False if recorded or differences else None, prints, differences)
 
 
 def _identity_fact(sides: list[ResultFile], models: Sequence[str]) -> Fact:

@@ -237,6 +237,19 @@ def test_what_differs_between_plans_and_identities_is_named(twins, verified, cap
     assert "identity: not the same (cpu, avx2, onednn 2.7; other cuda, avx512, onednn 2.7)\n  backend: cpu; other cuda\n" in text
 
 
+def test_plans_without_fingerprints_are_not_called_the_same(twins, verified, capsys):
+    ours, theirs = twins()
+    for path in (ours, theirs):
+        with h5py.File(path, "r+") as file:
+            del file.attrs["plan_fingerprint"]
+    cli.main(["verify", str(ours), "--against", str(theirs)])
+    assert "\nplan: not recorded; not recorded\n" in capsys.readouterr().out
+    with h5py.File(theirs, "r+") as file:
+        del file["spec/plan"]
+        file["spec/plan"] = "model big\n"
+    assert verified(ours, theirs)[1]["plan"]["same"] is False
+
+
 def test_a_question_with_another_matching_letter_passes_no_tolerance(twins, verified):
     ours, theirs = twins()
     changed(theirs, f"{RUN}/matching_letter", lambda index: np.where(np.arange(12) == 3, 1 - index, index))
