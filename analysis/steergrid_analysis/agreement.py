@@ -1,7 +1,7 @@
 """How far two arrays of results lie apart, what that amounts to for a run or a vector source, and when it passes.
 
-Pure functions on arrays, and the records they end in; no file. Values that are not a number on both sides are the same
-bits, on one side they are infinitely far apart: no tolerance covers them.
+Pure functions on arrays, and the records they end in; no file. NaN on both sides has the same bits. Where bits differ and
+a value is not finite, the distance is infinite: no tolerance covers it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,36 @@ def differs(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return (a.view(np.uint64) != b.view(np.uint64)) & ~(np.isnan(a) & np.isnan(b))
 
 
-def probability_distance(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """|difference| of two arrays of probabilities; infinite where one of the two is NaN."""
+def probability_distance(ours: np.ndarray, theirs: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """|difference| of two arrays of probabilities where their bits differ (`where`), infinite if one of the two is not
+    finite; NaN elsewhere. All of one shape. Other bits of a log-probability may make the same probability."""
     with np.errstate(invalid="ignore"):
-        distance = np.abs(ours - theirs)
-    distance[np.isnan(distance)] = np.inf
-    distance[~differs(ours, theirs)] = 0.0
-    return distance
+        distance = np.where(np.isfinite(ours) & np.isfinite(theirs), np.abs(ours - theirs), np.inf)
+    return np.where(where, distance, np.nan)
+
+
+class PairedMeans:
+    """Means of scores [question, cells...] over the questions that both sides measured, gathered slab by slab."""
+
+    def __init__(self):
+        self._sums, self._count = [0.0, 0.0], 0
+
+    def add(self, ours: np.ndarray, theirs: np.ndarray) -> None:
+        """Scores of the same questions; what is not finite on a side counts on neither."""
+        both = np.isfinite(ours) & np.isfinite(theirs)
+        self._sums = [total + np.sum(np.where(both, side, 0.0), axis=0) for total, side in zip(self._sums, (ours, theirs))]
+        self._count = self._count + both.sum(axis=0)
+
+    def see(self, found: RunAgreement, **labels) -> None:
+        """Takes note of |difference| of the means, by cell, and of how many cells have one."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = np.abs(np.subtract(*self._sums)) / self._count
+        found.scores += int(np.isfinite(distance).sum())
+        found.score.see(np.where(distance == 0, np.nan, distance), **labels)
 
 
 def probabilities(logprob: np.ndarray) -> np.ndarray:
-    """exp in float64. A file may hold anything: what is beyond a probability becomes infinite, and stays different."""
+    """exp in float64. A file may hold anything: what is beyond a probability becomes infinite."""
     with np.errstate(over="ignore"):
         return np.exp(logprob.astype(np.float64))
 
@@ -98,6 +117,7 @@ class RunAgreement:
     letter: Extreme = dataclasses.field(default_factory=Extreme)  # of a letter's probability
     likeliest: Extreme = dataclasses.field(default_factory=Extreme)  # of the likeliest token's
     score: Extreme = dataclasses.field(default_factory=Extreme)  # of a cell's mean score
+    scores: int = 0  # cells that have a mean score, over questions that both sides measured
     tokens: int = 0  # places where another token is the likeliest
     relabelled: int = 0  # questions with another matching or other letter
 
@@ -106,13 +126,13 @@ class RunAgreement:
         return self.different == 0 and self.relabelled == 0
 
     @property
-    def probability(self) -> float:
-        """The largest difference of any probability."""
-        return max(self.letter.value or 0.0, self.likeliest.value or 0.0)
+    def probability(self) -> float | None:
+        """The largest difference of any probability; None: all have the same bits."""
+        return max((one.value for one in (self.letter, self.likeliest) if one.value is not None), default=None)
 
     def passes(self, tolerance: float | None) -> bool:
         """Another likeliest token alone is no failure within a tolerance: near ties turn. Another matching letter is."""
-        return self.same_bits or (tolerance is not None and not self.relabelled and self.probability <= tolerance)
+        return self.same_bits or (tolerance is not None and not self.relabelled and (self.probability or 0.0) <= tolerance)
 
 
 @dataclasses.dataclass

@@ -84,7 +84,7 @@ class _Comparison:
         self.found.values += ours.size
         self.found.different += int(np.sum(where))
         texts = [self.ours.text[row] for row in rows]
-        self.found.letter.see(np.where(where, probability_distance(ours, theirs), np.nan), question=texts, letter=LETTERS,
+        self.found.letter.see(probability_distance(ours, theirs, where), question=texts, letter=LETTERS,
                               layer=cell.layer, coefficient=cell.multiplier)
         both = np.isfinite(ours).all(axis=1)
         means = [metrics.mean(metrics.scores_from_probabilities(side[both], matching[both], np.arange(2)))

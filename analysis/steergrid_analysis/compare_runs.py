@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import h5, metrics
-from .agreement import RunAgreement, differs, probabilities, probability_distance
+from .agreement import PairedMeans, RunAgreement, differs, probabilities, probability_distance
 from .pairing import NotCompared, Pairing, leftovers, pair, slabs, undone
 from .rows import RUN_ARRAYS, RunRows
 
@@ -74,7 +74,7 @@ class _Comparison:
         handles = [side.array(array) for side in self.sides]
         row_bytes = max(map(h5.row_bytes, handles))
         baseline = array.startswith("baseline")
-        scores = _MeanScores([len(self.names[dim]) for dim in dims[1:-1]])
+        scores = PairedMeans()
         before = self.found.different
         for part in slabs(len(rows.ours), row_bytes):
             index = (rows.ours[part], rows.theirs[part])
@@ -88,7 +88,7 @@ class _Comparison:
         if self.found.different > before:
             self.found.arrays.append(array)
         if "letter" in dims:
-            self.found.score.see(scores.distance(), **self._names(dims[1:-1], baseline))
+            scores.see(self.found, **self._names(dims[1:-1], baseline))
 
     def _count(self, array: str, dims: tuple[str, ...], ours: np.ndarray, theirs: np.ndarray, rows: np.ndarray,
                baseline: bool) -> None:
@@ -100,8 +100,7 @@ class _Comparison:
             self.found.tokens += different
         elif different:
             seen = self.found.letter if "letter" in dims else self.found.likeliest
-            distance = probability_distance(probabilities(ours), probabilities(theirs))
-            distance[~where] = np.nan  # other bits may make the same probability
+            distance = probability_distance(probabilities(ours), probabilities(theirs), where)
             seen.see(distance, question=_Texts(self.sides[0].text, rows), **self._names(dims[1:], baseline))
 
     def _names(self, dims: tuple[str, ...], baseline: bool) -> dict:
@@ -137,25 +136,6 @@ class _Texts:
 
     def __getitem__(self, index: int) -> str:
         return self._texts[self._rows[index]]
-
-
-class _MeanScores:
-    """Means of scores [question, cells...] over the questions that both sides measured, gathered slab by slab."""
-
-    def __init__(self, cells: list[int]):
-        self._sums, self._count = np.zeros((2, *cells)), np.zeros(cells)
-
-    def add(self, ours: np.ndarray, theirs: np.ndarray) -> None:
-        both = np.isfinite(ours) & np.isfinite(theirs)
-        for sums, scores in zip(self._sums, (ours, theirs)):
-            sums += np.sum(np.where(both, scores, 0.0), axis=0)
-        self._count += both.sum(axis=0)
-
-    def distance(self) -> np.ndarray:
-        """|difference| of the means, by cell; NaN where there is none or nothing was measured."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            distance = np.abs(self._sums[0] - self._sums[1]) / self._count
-        return np.where(distance == 0, np.nan, distance)
 
 
 def _selected(values: np.ndarray, dims: tuple[str, ...], axes: dict[str, Pairing], which: str) -> np.ndarray:

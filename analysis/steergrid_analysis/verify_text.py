@@ -43,10 +43,13 @@ def verdict(found: Verification) -> str:
 def _largest(found: Verification) -> str:
     """What decided: the largest difference of a probability, and what a tolerance of probabilities does not cover."""
     said = []
-    if any(run.different for run in found.runs):
-        said.append(f"probabilities differ by up to {_number(max(run.probability for run in found.runs))}")
-    relabelled = sum(run.relabelled for run in found.runs)
-    if relabelled:
+    largest = max((run.probability for run in found.runs if run.probability is not None), default=None)
+    if largest is not None:
+        said.append("other bits of the same probabilities" if largest == 0 else "a probability is not finite"
+                    if math.isinf(largest) else f"probabilities differ by up to {_number(largest)}")
+    if tokens := sum(run.tokens for run in found.runs):
+        said.append(f"another likeliest token in {_counted(tokens, 'places')}")
+    if relabelled := sum(run.relabelled for run in found.runs):
         said.append(f"{_counted(relabelled, 'questions')} with other answer letters")
     apart = [vector for vector in found.vectors if not vector.same_bits]
     beyond = [vector for vector in apart if not vector.passes(found.tolerance, found.judged(vector))]
@@ -71,7 +74,7 @@ def _fact(fact: Fact) -> list[str]:
 def _vectors(vector: VectorAgreement) -> str:
     head = f"vectors {vector.model}/{vector.source}: "
     if not vector.values:
-        return head + "nothing done in both"
+        return head + "nothing in common that is done"
     if vector.same_bits:
         return f"{head}the same bits ({_extent(vector.extent)})"
     place = vector.distance.place
@@ -85,25 +88,29 @@ def _vectors(vector: VectorAgreement) -> str:
 def _run(run: RunAgreement) -> str:
     head = f"run {run.model}/{run.run}: "
     if not run.values:
-        return head + "nothing done in both"
+        return head + "nothing in common that is done"
     extent = _extent(run.extent)
     if run.same_bits:
         return f"{head}the same bits ({extent})"
     bits = f"other bits in {run.different} of {run.values} values ({extent})"
     said = [head + (bits if run.arrays else extent)]  # published numbers are decimals: their last bits say nothing
-    if run.letter.value is not None:
-        said.append(f"largest difference of a probability {_number(run.letter.value)} ({_cell(run.letter)})")
-    if run.likeliest.value is not None:
-        said.append(f"of the likeliest token's {_number(run.likeliest.value)} ({_cell(run.likeliest)})")
-    if run.score.value is not None:
-        said.append(f"of a mean score {_number(run.score.value)} ({_cell(run.score)})")
-    else:
-        said.append("the mean scores are the same")
+    for what, extreme in (("a probability", run.letter), ("the likeliest token's probability", run.likeliest),
+                          ("a mean score", run.score)):
+        if extreme.value is not None:
+            said.append(f"{_apart(what, extreme.value)} ({_cell(extreme)})")
+    if run.score.value is None:
+        said.append("the mean scores are the same" if run.scores else "no mean score in both")
     if run.tokens:
         said.append(f"another likeliest token in {_counted(run.tokens, 'places')}")
     if run.relabelled:
         said.append(f"other answer letters in {_counted(run.relabelled, 'questions')}")
     return "; ".join(said)
+
+
+def _apart(what: str, distance: float) -> str:
+    if distance == 0:
+        return f"other bits but the same value of {what}"
+    return f"largest difference of {what} {_number(distance)}" if math.isfinite(distance) else f"not a finite value of {what}"
 
 
 def _cell(extreme: Extreme) -> str:
@@ -140,7 +147,7 @@ def _counted(count: int, plural: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2g}" if math.isfinite(value) else "a value that is not a number in one of the two"
+    return f"{value:.2g}" if math.isfinite(value) else "infinite (a value is not finite)"
 
 
 def as_json(found: Verification) -> str:
@@ -155,15 +162,15 @@ def as_json(found: Verification) -> str:
                      "cosine": _extreme(v.cosine)} for v in found.vectors],
         "runs": [{"model": r.model, "name": r.run, "compared": r.extent, "values": r.values, "different": r.different,
                   "arrays": r.arrays, "same_bits": r.same_bits, "probability": _extreme(r.letter),
-                  "likeliest_probability": _extreme(r.likeliest), "score": _extreme(r.score), "likeliest_tokens": r.tokens,
-                  "relabelled": r.relabelled} for r in found.runs],
+                  "likeliest_probability": _extreme(r.likeliest), "score": _extreme(r.score), "scores": r.scores,
+                  "likeliest_tokens": r.tokens, "relabelled": r.relabelled} for r in found.runs],
         "not_compared": [{"where": one.where, "what": one.what, "why": one.why, "results": one.results.count,
                           "other": one.other.count} for one in found.not_compared]}
     return json.dumps(record, indent=1, allow_nan=False)
 
 
 def _extreme(extreme: Extreme) -> dict | None:
-    """The value with its place; the value is null where one of the two is not a number."""
+    """The value with its place; the value is null where one of the two is not finite."""
     if extreme.value is None:
         return None
     return {"value": extreme.value if math.isfinite(extreme.value) else None, **extreme.place}

@@ -79,7 +79,8 @@ def test_nan_in_both_is_the_same_and_nan_in_one_is_beyond_any_tolerance(twins, v
     place = run_named(found)["probability"]
     assert code == 1 and place["value"] is None and (place["layer"], place["coefficient"]) == (2, -1.0)
     assert cli.main(["verify", str(ours), "--against", str(theirs)]) == 1
-    assert "a value that is not a number in one of the two" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "; not a finite value of a probability (A, layer 2, coefficient -1, " in text and "a probability is not finite" in text
     changed(ours, f"{RUN}/letter_logprob", undefined)
     assert verified(ours, theirs)[0] == 0
 
@@ -235,6 +236,40 @@ def test_what_differs_between_plans_and_identities_is_named(twins, verified, cap
     cli.main(["verify", str(ours), "--against", str(theirs)])
     text = capsys.readouterr().out
     assert "identity: not the same (cpu, avx2, onednn 2.7; other cuda, avx512, onednn 2.7)\n  backend: cpu; other cuda\n" in text
+
+
+def test_what_differs_is_said_and_nothing_else(twins, capsys):
+    def said(ours, theirs):
+        cli.main(["verify", str(ours), "--against", str(theirs)])
+        lines = capsys.readouterr().out.splitlines()
+        return next(line for line in lines if line.startswith("run small/refusal")).partition("); ")[2], lines[-1]
+
+    ours, theirs = twins()
+    changed(theirs, f"{RUN}/top_token", one_bit((2, 3, 4)))
+    assert said(ours, theirs) == ("the mean scores are the same; another likeliest token in 1 place",
+                                  "verdict: not the same: another likeliest token in 1 place")
+    ours, theirs = twins()
+    changed(theirs, f"{RUN}/letter_logprob", one_bit((7, 4, 3, 1)))
+    assert said(ours, theirs) == ("other bits but the same value of a probability (B, layer 4, coefficient 1, "
+                                  "question 'refusal: question 7?'); the mean scores are the same",
+                                  "verdict: not the same: other bits of the same probabilities")
+    ours, theirs = twins()
+    for name in ("letter_logprob", "baseline_logprob"):
+        changed(theirs, f"{RUN}/{name}", lambda values: values * np.nan)
+    run, verdict = said(ours, theirs)
+    assert run.startswith("not a finite value of a probability (") and run.endswith("; no mean score in both")
+    assert verdict == "verdict: not the same: a probability is not finite"
+
+
+def test_the_unsteered_mean_score_is_compared_too(twins, verified):
+    ours, theirs = twins()
+    changed(theirs, f"{RUN}/baseline_logprob", lambda values: values + np.array([0.3, 0.0]))
+    with h5py.File(ours) as a, h5py.File(theirs) as b:
+        scores = [metrics.mean(metrics.scores(file[RUN]["baseline_logprob"][()], file[RUN]["matching_letter"][()], ("A", "B")))
+                  for file in (a, b)]
+    run = run_named(verified(ours, theirs)[1])
+    assert run["score"] == {"value": pytest.approx(abs(scores[0] - scores[1])), "layer": None, "coefficient": None}
+    assert run["scores"] == 6 * 5 + 1
 
 
 def test_plans_without_fingerprints_are_not_called_the_same(twins, verified, capsys):

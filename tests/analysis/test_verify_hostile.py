@@ -149,6 +149,14 @@ def test_a_tolerance_is_a_difference_of_probabilities(twins, tolerance, capsys):
     assert ended.value.code == 2 and "--tolerance: expected a difference of prob" in capsys.readouterr().err
 
 
+def test_beyond_all_probabilities_no_tolerance_holds(twins, verified):
+    ours, theirs = twins()
+    for path, value in ((ours, 800.0), (theirs, 900.0)):
+        changed(path, f"{RUN}/letter_logprob", lambda values: np.where(np.arange(6)[:, None, None] == 4, value, values))
+    code, found = verified(ours, theirs, "--tolerance", "1")
+    assert code == 1 and found["runs"][0]["probability"]["value"] is None
+
+
 def test_a_failure_is_one_line_and_no_verdict(twins, capsys, monkeypatch):
     ours, theirs = twins()
     monkeypatch.setattr("steergrid_analysis.verify_files.compare_run", lambda *_: 1 // 0)
