@@ -1,16 +1,17 @@
 """Holds a result file against a folder of results that the CAA authors published.
 
-A behavior is held against the run of its name, in one model. Whatever only one of the two has is counted, files that are
-not comparable by kind. Nothing of either side is trusted. Called by cli.py.
+A behavior is held against the run of its name and every other run that adds its vector, in one model. Whatever only one
+of the two has is counted, files that are not comparable by kind. Nothing of either side is trusted. Called by cli.py.
 """
 
 from __future__ import annotations
 
 from .compare_published import compare_behavior
 from .h5 import ResultFileError, one_line
-from .pairing import Left, NotCompared, leftovers, pair
+from .pairing import Left, NotCompared, left
 from .published import open_folder
 from .results import open_results
+from .rows import RunRows
 from .verification import Fact, Verification
 
 TOLERANCE = 1e-4  # two float32 runs of the authors' own differ by up to 1.6e-5 in a probability
@@ -35,15 +36,15 @@ def verify_folder(path: str, folder: str, tolerance: float | None = None, model:
         found.facts = [Fact("model", None, (f"{model}, {one_line(dtype, 40)}",
                                             f"published: {size}, {comparable} of {total} files are comparable"))]
         runs = results.runs_of(model)
-        chosen = _chosen_runs(runs, list(published.cells), run)
-        for name, behavior in chosen.items():
-            rows = results.run_rows(model, name)
-            agreement, missing = compare_behavior(model, name, rows, published.cells[behavior])
-            found.runs.append(agreement)
+        chosen = _chosen_runs({name: results.run_rows(model, name) for name in runs}, list(published.cells), run)
+        for behavior, rows in chosen.items():
+            agreements, missing = compare_behavior(model, behavior, rows, published.cells[behavior])
+            found.runs += agreements
             found.not_compared += missing
-    rest = pair([name for name in runs if name not in chosen],
-                [behavior for behavior in published.cells if behavior not in chosen.values()])
-    found.not_compared += leftovers(model, "runs", rest)
+    compared = [name for rows in chosen.values() for name in rows]
+    rest = [left([name for name in names if name not in among])
+            for names, among in ((runs, compared), (published.cells, chosen))]
+    found.not_compared += [NotCompared(model, "runs", *rest)] * any(side.count for side in rest)
     found.not_compared += [NotCompared("", reason, Left(), Left(count)) for reason, count in published.others.items()]
     return found
 
@@ -58,13 +59,19 @@ def _chosen_model(names: list[str], model: str | None) -> str:
     return model or names[0]
 
 
-def _chosen_runs(runs: list[str], behaviors: list[str], run: str | None) -> dict[str, str]:
-    """Which behavior each run is held against: that of its name, or the only one where the run was chosen."""
-    if run is None:
-        return {name: name for name in runs if name in behaviors}
-    if run not in runs:
+def _chosen_runs(runs: dict[str, RunRows], behaviors: list[str], run: str | None) -> dict[str, dict[str, RunRows]]:
+    """The runs that each behavior is held against: those of its name, else of its recorded behavior, else with its vector;
+    a run that was chosen belongs to the only behavior in any case."""
+    if run is not None and run not in runs:
         raise ResultFileError(f"expected a run of the model ({', '.join(runs)}), found {one_line(run, 60)!r}, at --run")
-    if run not in behaviors and len(behaviors) != 1:
-        raise ResultFileError(f"expected published results of the behavior {run} or of one behavior only, found "
-                              f"{', '.join(behaviors) or 'none'}, at --run")
-    return {run: run if run in behaviors else behaviors[0]}
+    found: dict[str, dict[str, RunRows]] = {}
+    for name, rows in runs.items() if run is None else [(run, runs[run])]:
+        called = [name, rows.attributes["behavior"], rows.attributes["vectors"]]
+        called += behaviors if run is not None and len(behaviors) == 1 else []
+        behavior = next((one for one in called if one in behaviors), None)
+        if behavior is not None:
+            found.setdefault(behavior, {})[name] = rows
+        elif run is not None:
+            raise ResultFileError(f"expected published results of the behavior of {run} or of one behavior only, found "
+                                  f"{', '.join(behaviors) or 'none'}, at --run")
+    return found

@@ -44,7 +44,7 @@ void add_verify(CLI::App& app, ExitCode&, const Invocation&) {
                    "How far probabilities may differ (default: not a bit; with a folder 1e-4)")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--model", options->model, "With a folder: the model to hold against it (default: the only one)");
-  command->add_option("--run", options->run, "With a folder: the run (default: those with the name of a behavior)");
+  command->add_option("--run", options->run, "With a folder: the run (default: those that add a behavior's vector)");
   command->add_option("--size", options->size,
                       "With a folder: of which model, as its files name it: 7b (default: the only one)");
   command->add_flag("--json", options->json, "As JSON");

@@ -84,9 +84,10 @@ def test_the_authors_own_numbers_agree_with_the_published_folder(reproduction, v
     path, folder = reproduction
     code, found = verified(path, folder)
     run, = found["runs"]
-    assert code == 0 and run["compared"] == {"questions": 50, "published cells": 96} and run["probability"]["value"] < 1e-15
+    assert code == 0 and run["compared"] == {"questions": 50, "published cells": 96, "items": 4800}
+    assert run["probability"]["value"] < 1e-15
     counts = {(one["where"], one["what"]): (one["results"], one["other"]) for one in found["not_compared"]}
-    assert counts["llama/refusal", "cells"] == (0, 2)  # multipliers -0.5 and 0.5 at layer 13
+    assert counts["llama/refusal", "published cells"] == (0, 2)  # multipliers -0.5 and 0.5 at layer 13
     assert counts["", "files of type mmlu"] == (0, 35) and counts["llama", "runs"] == (0, 6)
     assert verified(path, folder / "refusal")[0] == 0
 

@@ -12,6 +12,7 @@ import pytest
 
 from made_up import ABSENT, EVALUATE, Sweep, changed, published_name
 from steergrid_analysis import cli
+from steergrid_analysis.rows import RUN_ARRAYS
 
 RUN = "models/small/runs/refusal"
 
@@ -60,7 +61,7 @@ def test_a_run_agrees_with_what_was_published_of_it(published, verified):
     code, found = verified(ours, folder.parent)
     run, = found["runs"]
     assert code == 0 and found["tolerance"] == 1e-4
-    assert run["compared"] == {"questions": 12, "published cells": 30} and run["values"] == 30 * 12 * 2
+    assert run["compared"] == {"questions": 12, "published cells": 30, "items": 360} and run["values"] == 30 * 12 * 2
     assert left(found) == {("small", "runs", "only in"): (1, 0)}
 
 
@@ -93,7 +94,8 @@ def test_multiplier_0_is_the_unsteered_pass_whatever_the_layer_or_the_unit(publi
     (folder / published_name(0, 0.0)).rename(folder / published_name(31, 0.0))
     code, found = verified(ours, folder)
     assert code == 0 and found["runs"][0]["compared"]["published cells"] == 6
-    assert left(found)["small/refusal", "cells", "only in"] == (24, 24)
+    assert left(found)["small/refusal", "cells", "only in"] == (24, 0)
+    assert left(found)["small/refusal", "published cells", "only in"] == (0, 24)
     changed(ours, f"{RUN}/baseline_logprob", lambda values: values - 0.01)
     assert verified(ours, folder)[0] == 1
 
@@ -129,11 +131,15 @@ def test_items_cells_and_runs_of_one_side_are_counted(published, verified, capsy
         records["state"][sweep.unit_numbers(EVALUATE, 0, 0)[2]] = ABSENT
         file["sched/units"][...] = records
     code, found = verified(ours, folder)
-    assert code == 0 and found["runs"][0]["compared"] == {"questions": 6, "published cells": 29}
-    assert left(found) == {("small/refusal", "cells", "only in"): (1, 1), ("small/refusal", "questions", "only in"): (2, 1),
-                           ("small/refusal", "questions", "not done in"): (4, 0), ("small", "runs", "only in"): (1, 1)}
+    assert code == 0 and found["runs"][0]["compared"] == {"questions": 6, "published cells": 29, "items": 174}
+    assert left(found) == {
+        ("small/refusal", "cells", "only in"): (1, 0), ("small/refusal", "published cells", "only in"): (0, 1),
+        ("small/refusal", "items", "only in"): (58, 29), ("small/refusal", "items", "not done in"): (116, 0),
+        ("small", "runs", "only in"): (1, 1)}
     cli.main(["verify", str(ours), "--against", str(folder)])
-    assert "cells: 1 only in the results (2 at layer 5), 1 only in the other (1 at layer 40)" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "refusal: cells: 1 only in the results (2 at layer 5)\n" in text
+    assert "refusal: published cells: 1 only in the other (1 at layer 40)\n" in text
 
 
 def test_units_that_could_not_steer_have_their_unsteered_pass_compared(published, verified):
@@ -147,6 +153,63 @@ def test_units_that_could_not_steer_have_their_unsteered_pass_compared(published
     code, found = verified(ours, folder)
     assert code == 1 and found["runs"][0]["probability"]["question"] == "refusal: question 3?"
     assert found["runs"][0]["values"] == 2 * (6 * 12 + 24 * 8)
+    assert found["runs"][0]["compared"] == {"questions": 12, "published cells": 30, "items": 6 * 12 + 24 * 8}
+    assert left(found)["small/refusal", "items", "not done in"] == (24 * 4, 0)
+
+
+def test_a_file_that_holds_one_item_leaves_the_others_uncompared(published, verified, capsys):
+    ours, folder = published()
+    for path in folder.iterdir():
+        edited(path, lambda items: items[:12 if path.name == published_name(3, 1.0) else 1])
+    code, found = verified(ours, folder)
+    assert code == 0 and found["runs"][0]["compared"]["items"] == 29 + 12
+    assert left(found)["small/refusal", "items", "only in"] == (29 * 11, 0)
+    cli.main(["verify", str(ours), "--against", str(folder)])
+    text = capsys.readouterr().out
+    assert "(12 questions, 30 published cells, 41 items)" in text and "  small/refusal: items: 319 only in the results\n" in text
+
+
+def test_a_mean_score_is_over_the_items_that_both_sides_measured(published, verified):
+    ours, folder = published()
+    edited(folder / published_name(2, 1.0), lambda items: items[4].update(a_prob=0.0, b_prob=0.0))
+    run, = verified(ours, folder)[1]["runs"]
+    assert run["probability"]["layer"] == 2 and (run["score"] is None or run["score"]["value"] < 1e-12)  # not 1/12 of a score
+
+
+def test_every_run_that_adds_a_behavior_s_vector_is_held_against_it(published, verified):
+    ours, folder = published(Sweep(behaviors=("refusal",), validation=("refusal",)))
+    with h5py.File(ours, "r+") as file:  # as in jobs/caa-7b: one run of all layers, one of more multipliers at one layer
+        runs = file["models/small/runs"]
+        runs.move("refusal.validation", "refusal.multipliers")
+        for name, (_, dims) in RUN_ARRAYS.items():
+            del runs["refusal.multipliers"][name]
+            values = runs["refusal"][name][()]
+            runs["refusal.multipliers"][name] = values[:, 3:4] if "layer" in dims else values
+        for name, values in (("layer", np.array([3], "i4")), ("text", runs["refusal/text"][()])):
+            del runs["refusal.multipliers"][name]
+            runs["refusal.multipliers"][name] = values
+        runs["refusal/coefficient"][...] = [-3.0, -1.0, 0.0, 1.0, 3.0]
+    code, found = verified(ours, folder)
+    assert code == 0 and {run["name"]: run["compared"] for run in found["runs"]} == {
+        "refusal": {"questions": 12, "published cells": 18, "items": 216},
+        "refusal.multipliers": {"questions": 12, "published cells": 10, "items": 120}}
+    assert left(found) == {("small/refusal", "cells", "only in"): (12, 0), ("small/refusal", "published cells", "only in"): (0, 10)}
+    changed(ours, "models/small/runs/refusal.multipliers/letter_logprob", lambda values: values - 0.01)
+    assert verified(ours, folder)[0] == 1
+    code, found = verified(ours, folder, "--run", "refusal.multipliers")
+    assert code == 1 and [run["name"] for run in found["runs"]] == ["refusal.multipliers"]
+    assert left(found)["small", "runs", "only in"] == (1, 0)
+
+
+def test_a_run_is_chosen_among_those_of_several_behaviors(published, verified, capsys):
+    ours, folder = published()
+    (folder / published_name(3, 1.0, "power")).write_text((folder / published_name(5, 1.0)).read_text())
+    with h5py.File(ours, "r+") as file:
+        file.move("models/small/runs/refusal", "models/small/runs/refusal.multipliers")
+    code, found = verified(ours, folder, "--run", "refusal.multipliers")
+    assert code == 0 and found["runs"][0]["compared"]["items"] == 360
+    assert cli.main(["verify", str(ours), "--against", str(folder), "--run", "hedging"]) == 2
+    assert "expected published results of the behavior of hedging or of one behavior only" in capsys.readouterr().err
 
 
 def test_a_matching_letter_that_differs_passes_no_tolerance(published, verified):
@@ -167,6 +230,7 @@ def test_a_run_and_a_model_are_chosen_where_names_do_not_decide(published, verif
     ours, folder = published()
     with h5py.File(ours, "r+") as file:
         file.move("models/small/runs/refusal", "models/small/runs/mine")
+        file["models/small/runs/mine"].attrs.update(behavior="mine", vectors="mine")
         file.copy("models/small", "models/twin")
     assert cli.main(["verify", str(ours), "--against", str(folder)]) == 2
     assert "expected one of the models small, twin, found no choice, at --model" in capsys.readouterr().err

@@ -91,7 +91,7 @@ def test_a_run_agrees_with_what_is_published_of_it(program, alone, tmp_path):
                 (tmp_path / "published").mkdir(exist_ok=True)
                 (tmp_path / "published" / published_name(layer, multiplier)).write_text(json.dumps(items))
     text = verified(program, alone, tmp_path / "published", code=0)
-    assert "run demo/refusal: " in text and "(4 questions, 12 published cells)" in text
+    assert "run demo/refusal: " in text and "(4 questions, 12 published cells, 48 items)" in text
     path = tmp_path / "published" / published_name(2, -1.0)
     path.write_text(path.read_text().replace('"a_prob": ', '"a_prob": 0.5, "was": '))
     assert "layer 2, coefficient -1" in verified(program, alone, path.parent, code=1)
