@@ -108,18 +108,17 @@ def _summarised(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     """0: the same bits or within the tolerance; 1: not, or nothing to compare; 2: an answer that nobody can read."""
-    from . import verify_files, verify_folder, verify_text  # a report needs none of them
+    from .verify import files, folder, text  # a report needs none of them
     if os.path.isdir(options.against):
-        found = verify_folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run,
-                                            options.size)
+        found = folder.verify_folder(options.file, options.against, options.tolerance, options.model, options.run, options.size)
     elif {options.model, options.run, options.size} != {None}:
         raise ResultFileError("expected --model, --run and --size with a folder of published results, found a file whose own "
                               f"names decide, at {one_line(options.against)}")
     else:
-        found = verify_files.verify_files(options.file, options.against, options.tolerance)
+        found = files.verify_files(options.file, options.against, options.tolerance)
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(verify_text.as_json(found) if options.json else verify_text.as_text(found), flush=True)
+        print(text.as_json(found) if options.json else text.as_text(found), flush=True)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at its end
         return _refused(options, f"standard output: expected to write all of the answer, found {error.strerror}")

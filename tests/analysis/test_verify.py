@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from made_up import ABSENT, EVALUATE, EXTRACT, Sweep, changed, one_bit
-from steergrid_analysis import cli, metrics, pairing
+from steergrid_analysis import cli, metrics
 from steergrid_analysis.rows import BLOCK_ARRAYS, RUN_ARRAYS, VECTOR_ARRAYS
+from steergrid_analysis.verify import pairing
 
 RUN, VECTOR = "models/small/runs/refusal", "models/small/vectors/refusal"
 

@@ -9,8 +9,8 @@ import pytest
 
 from made_up import Sweep, changed
 from steergrid_analysis import ResultFileError, cli, h5
-from steergrid_analysis.agreement import differs, relative_distances
-from steergrid_analysis.verify_files import verify_files
+from steergrid_analysis.verify.agreement import differs, relative_distances
+from steergrid_analysis.verify.files import verify_files
 
 RUN, VECTOR = "models/small/runs/refusal", "models/small/vectors/refusal"
 
@@ -159,7 +159,7 @@ def test_beyond_all_probabilities_no_tolerance_holds(twins, verified):
 
 def test_a_failure_is_one_line_and_no_verdict(twins, capsys, monkeypatch):
     ours, theirs = twins()
-    monkeypatch.setattr("steergrid_analysis.verify_files.compare_run", lambda *_: 1 // 0)
+    monkeypatch.setattr("steergrid_analysis.verify.files.compare_run", lambda *_: 1 // 0)
     assert cli.main(["verify", str(ours), "--against", str(theirs)]) == 2
     line, = capsys.readouterr().err.splitlines()
     assert line == "steergrid verify: error: expected an answer, found ZeroDivisionError: integer division or modulo by zero"

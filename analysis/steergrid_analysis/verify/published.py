@@ -3,7 +3,7 @@
 One JSON file a behavior, layer and multiplier, named `results_layer=13_multiplier=1.0_behavior=refusal_type=ab_...json`:
 a list of items with question, answer_matching_behavior, a_prob and b_prob. Nothing here is trusted: other names are
 counted and left unread, and a file of a wrong shape is a ResultFileError that says what was expected, what was found and
-where. Knows no result file of SteerGrid. Called by compare_published.py and verify_folder.py.
+where. Knows no result file of SteerGrid. Called by behaviors.py and folder.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .h5 import NAME, ResultFileError, one_line
+from ..h5 import NAME, ResultFileError, one_line
 
 MAX_BYTES = 2**24  # of one file; the published ones have 24 kB
 MAX_FILES = 100_000

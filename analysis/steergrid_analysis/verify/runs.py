@@ -1,17 +1,17 @@
 """Holds a run of one result file against the run of the same name in another.
 
 Questions belong together by their text, layers, coefficients and letters by their labels; rows count where their units
-are done in both files. Arrays are read in slabs, whatever their size. Called by verify_files.py.
+are done in both files. Arrays are read in slabs, whatever their size. Called by files.py.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import h5, metrics
+from .. import h5, metrics
+from ..rows import RUN_ARRAYS, RunRows
 from .agreement import PairedMeans, RunAgreement, differs, probabilities, probability_distance
 from .pairing import NotCompared, Pairing, leftovers, pair, slabs, undone
-from .rows import RUN_ARRAYS, RunRows
 
 AXES = ("question", "layer", "coefficient", "letter")
 

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .h5 import one_line
+from ..h5 import one_line
 
 SLAB_BYTES = 2**23  # what is read at once of an array, by either side
 SHOWN = 4  # labels that are named where many are left over

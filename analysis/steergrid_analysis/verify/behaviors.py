@@ -2,7 +2,7 @@
 
 A published multiplier is a coefficient of unit `multiplier`, and multiplier 0 the unsteered pass whatever the layer. Items
 belong together by their question. One published file is in memory at a time, with the column of the run that answers it.
-Called by verify_folder.py.
+Called by folder.py.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import itertools
 
 import numpy as np
 
-from . import h5, metrics
+from .. import h5, metrics
+from ..h5 import ResultFileError
+from ..rows import RunRows
 from .agreement import PairedMeans, RunAgreement, differs, probabilities, probability_distance
-from .h5 import ResultFileError
 from .pairing import SHOWN, Left, NotCompared, Pairing, left, pair
 from .published import Cell, Items, read_items
-from .rows import RunRows
 
 LETTERS = ("A", "B")
 

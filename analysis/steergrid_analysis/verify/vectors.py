@@ -1,7 +1,7 @@
 """Holds a vector source of one result file against the source of the same name in another.
 
 The vector belongs together by layer, the sums of blocks by the pairs of a block, stored activations by pair: each counts
-where its units are done in both files. Arrays are read in slabs. Called by verify_files.py.
+where its units are done in both files. Arrays are read in slabs. Called by files.py.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from . import h5
+from .. import h5
+from ..rows import BLOCK_ARRAYS, VECTOR_ARRAYS, Rows, VectorRows
 from .agreement import VectorAgreement, differs, relative_distances, row_cosines
 from .pairing import Left, NotCompared, Pairing, left, leftovers, pair, slabs, undone
-from .rows import BLOCK_ARRAYS, VECTOR_ARRAYS, Rows, VectorRows
 
 
 def compare_vectors(model: str, name: str, ours: VectorRows, theirs: VectorRows) -> tuple[VectorAgreement, list[NotCompared]]:

@@ -6,12 +6,12 @@ of the two has is counted, files that are not comparable by kind. Nothing of eit
 
 from __future__ import annotations
 
-from .compare_published import compare_behavior
-from .h5 import ResultFileError, one_line
+from ..h5 import ResultFileError, one_line
+from ..results import open_results
+from ..rows import RunRows
+from .behaviors import compare_behavior
 from .pairing import Left, NotCompared, left
 from .published import open_folder
-from .results import open_results
-from .rows import RunRows
 from .verification import Fact, Verification
 
 TOLERANCE = 1e-4  # two float32 runs of the authors' own differ by up to 1.6e-5 in a probability

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import math
 
+from ..h5 import one_line
 from .agreement import Extreme, RunAgreement, VectorAgreement
-from .h5 import one_line
 from .pairing import Left, NotCompared, shown
 from .verification import Fact, Verdict, Verification
 

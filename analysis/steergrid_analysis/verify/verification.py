@@ -1,6 +1,6 @@
 """What holding one result against another has found, and what that amounts to.
 
-The records that verify_files.py and verify_folder.py fill and verify_text.py tells of, with the verdict. Compares
+The records that files.py and folder.py fill and text.py tells of, with the verdict. Compares
 nothing itself.
 """
 

@@ -1,7 +1,7 @@
 """Holds one result file against another: models, vector sources and runs of the same names.
 
-First what they are (the plan, the identity of the machines and models), then their numbers (compare_vectors.py,
-compare_runs.py). Whatever only one of the two has is counted. Neither file is trusted. Called by cli.py.
+First what they are (the plan, the identity of the machines and models), then their numbers (vectors.py,
+runs.py). Whatever only one of the two has is counted. Neither file is trusted. Called by cli.py.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Sequence
 
-from .compare_runs import compare_run
-from .compare_vectors import compare_vectors
-from .h5 import ResultFileError, one_line
+from ..h5 import ResultFileError, one_line
+from ..results import ResultFile, open_results
 from .pairing import leftovers, pair
-from .results import ResultFile, open_results
+from .runs import compare_run
+from .vectors import compare_vectors
 from .verification import Fact, Verification
 
 _DEPTH = 4  # of a run identity; what lies deeper is compared as it is
