@@ -38,8 +38,15 @@ def _refused(options: argparse.Namespace, why: str) -> int:
     return 2
 
 
+class _OneLine(argparse.ArgumentParser):
+    """Says what is wrong with the command line without its usage, which is not that of `steergrid report`."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog.replace('-analysis', '')}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="steergrid-analysis", description="Reports on SteerGrid result files.")
+    parser = _OneLine(prog="steergrid-analysis", description="Reports on SteerGrid result files.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, write, help_text in (("report", report, "figures (PNG, PDF), tables (CSV, LaTeX), one HTML page"),
                                    ("tables", write_tables, "tables only")):

@@ -1,9 +1,9 @@
 """The README's first sweep works as it is printed."""
 
 import os
+import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 from sweeps import ROOT
@@ -11,8 +11,7 @@ from sweeps import ROOT
 
 def printed_commands() -> str:
     section = (ROOT / "README.md").read_text().split("## A first sweep of your own")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("    ") or not line]
-    return textwrap.dedent("\n".join(lines))
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
 
 
 def test_the_printed_commands_run_one_after_another(program, tmp_path):
