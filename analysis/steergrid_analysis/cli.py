@@ -86,21 +86,23 @@ def _positive(text: str) -> int:
     return value
 
 
-def _coefficient(text: str) -> float:
+def _number(text: str) -> float:
+    """NaN for what is none: no range holds it."""
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = math.nan
+        return math.nan
+
+
+def _coefficient(text: str) -> float:
+    value = _number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0 (both signs are reported), found {one_line(text)}")
     return value
 
 
 def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a difference of probabilities from 0 to 1, found {one_line(text)}")
     return value

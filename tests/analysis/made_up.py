@@ -236,6 +236,14 @@ def _write_sched(group: h5py.Group, sweep: Sweep) -> None:
             {"unit": len(units), "character": 240, "launch": 4})
 
 
+def replaced(path, name, values):
+    """Puts another array in the place of one; the path."""
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = values
+    return path
+
+
 def changed(path, name, change):
     """Replaces an array by what `change` makes of it."""
     with h5py.File(path, "r+") as file:

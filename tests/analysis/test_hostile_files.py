@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from made_up import Sweep
+from made_up import Sweep, replaced
 from steergrid_analysis import ResultFileError, cli, open_results, summarise
 
 
@@ -15,13 +15,6 @@ def error_of(path) -> str:
     message = str(caught.value)
     assert "\n" not in message and message.startswith("expected") and "found" in message
     return message
-
-
-def replaced(path, name, values):
-    with h5py.File(path, "r+") as file:
-        del file[name]
-        file[name] = values
-    return path
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):

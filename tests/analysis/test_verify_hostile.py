@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from made_up import Sweep, changed
+from made_up import Sweep, changed, replaced
 from steergrid_analysis import ResultFileError, cli, h5
 from steergrid_analysis.verify.agreement import differs, relative_distances
 from steergrid_analysis.verify.files import verify_files
@@ -25,13 +25,6 @@ def refused_with_one_line(capsys):
         assert said.out == "" and line.startswith("steergrid verify: error: expected ") and "found" in line
         return line
     return run
-
-
-def replaced(path, name, values):
-    with h5py.File(path, "r+") as file:
-        del file[name]
-        file[name] = values
-    return path
 
 
 @pytest.mark.parametrize("name, values, part", [
